@@ -1,0 +1,55 @@
+# Two commands do it all: 'make demo' and 'make test'. PYTHON names another interpreter (3.11+).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO := build/demo
+MPLCONFIGDIR ?= build/matplotlib
+export MPLCONFIGDIR
+
+.PHONY: demo test check bench accuracy docs lock clean
+.DEFAULT_GOAL := demo
+
+$(VENV)/run.stamp: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keepwell needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --no-compile --require-hashes --no-deps -r requirements.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	$(PIP) install --quiet --no-compile --require-hashes --no-deps -r requirements-dev.txt
+	touch $@
+
+demo: $(VENV)/run.stamp
+	mkdir -p $(DEMO) $(MPLCONFIGDIR)
+	cp -r examples/fartrans/. $(DEMO)/
+	$(BIN)/keepwell demo --workspace $(DEMO)
+
+test: check
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(VENV)/dev.stamp
+	mkdir -p $(MPLCONFIGDIR)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/indicators.py --markdown docs/reference/benchmarks-indicators.md
+
+accuracy: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/accuracy.py --data examples/fartrans/data --markdown docs/reference/accuracy.md
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/python docs/generate.py
+
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11
+
+lock: $(VENV)/dev.stamp
+	$(COMPILE) --output-file requirements.txt requirements.in pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt requirements.in pyproject.toml
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,131 @@
+"""The verbs of keepwell as a library: open, ingest, compute, prove, run, explain.
+
+Each is a thin door to the rooms behind it; a program needs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keepwell.observe.workspace import Workspace
+
+if TYPE_CHECKING:
+    from keepwell.learn.explain import ClientExplanation
+    from keepwell.learn.run import RunResult
+    from keepwell.observe.engines.frame import IndicatorFrame
+    from keepwell.observe.ingest import IngestReport
+    from keepwell.warn.backtest import Backtest
+
+Progress = Callable[[str], None]
+Instant = str | date | datetime
+
+
+def open(path: str | Path = ".") -> Workspace:
+    """Open a workspace: a folder with keepwell.yaml.
+
+    Raises:
+        UsageError: there is none, or it is wrong.
+    """
+    return Workspace.open(path)
+
+
+def ingest(workspace: Workspace, backfill: bool = False) -> IngestReport:
+    """Read the sources into the lake; rows that break the contract go to quarantine.
+
+    Args:
+        workspace: where.
+        backfill: new rows were known at `at` + delay, as in a first ingest, instead of now.
+
+    Raises:
+        KeepwellError: a source or select cannot be read; the lake is as it was.
+    """
+    from keepwell.observe.ingest import ingest as verb
+
+    return verb(workspace, backfill=backfill)
+
+
+def compute(
+    workspace: Workspace,
+    as_of: Instant,
+    clients: Sequence[str] | None = None,
+    indicators: Sequence[str] | None = None,
+) -> IndicatorFrame:
+    """Indicators of clients at an instant, from what was known at it.
+
+    Args:
+        workspace: ingested before.
+        as_of: instant; a bare date is its beginning in the exchange's zone.
+        clients: ids; default: all that exist.
+        indicators: ids; default: the catalogue.
+    """
+    from keepwell.observe.engines.local import LocalEngine
+
+    return LocalEngine.open(workspace).compute(as_of, clients, indicators)
+
+
+def prove(workspace: Workspace, test_at: Instant | None = None) -> Backtest:
+    """Test the model on a past date, trained only on what was known then.
+
+    Args:
+        workspace: ingested before.
+        test_at: default: the mapping's proving date.
+
+    Raises:
+        DataError: no date can be tested.
+    """
+    from keepwell.core.days import parse_as_of
+    from keepwell.core.errors import DataError
+    from keepwell.learn.run import plan
+    from keepwell.observe.engines.local import LocalEngine
+    from keepwell.warn.backtest import backtest
+
+    engine = LocalEngine.open(workspace)
+    planned = plan(workspace, engine)
+    at = planned.prove_at if test_at is None else parse_as_of(test_at, workspace.zone)
+    if at is None:
+        raise DataError("run.dates-immature", horizon=planned.definition.horizon, dates=0)
+    return backtest(engine, planned.definition, planned.dates, at, capacity=planned.capacity)
+
+
+def run(
+    workspace: Workspace,
+    as_of: str | date | None = None,
+    locale: str | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Refresh, prove, train, rank and write the report; cheap to run again.
+
+    Args:
+        workspace: ingested before.
+        as_of: ranking date; default: the mapping's, else the day after the newest data.
+        locale: language of risk.csv and of the report's first view.
+        progress: called with a line of text per step.
+
+    Raises:
+        DataError: nothing was ingested, or no training date has a mature label.
+    """
+    from keepwell.learn.run import run as verb
+
+    return verb(workspace, as_of, locale, progress)
+
+
+def explain(
+    workspace: Workspace, client: str, as_of: str | date | None = None
+) -> ClientExplanation:
+    """Why one client has its score, and what changed in a week.
+
+    Args:
+        workspace: where `run` was done before.
+        client: id.
+        as_of: the instant; default: the ranking date.
+
+    Raises:
+        DataError: no model was trained yet.
+        UsageError: no such client at that instant.
+    """
+    from keepwell.learn.explain import explain_client
+
+    return explain_client(workspace, client, as_of)

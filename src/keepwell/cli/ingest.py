@@ -1,0 +1,76 @@
+"""`keepwell ingest`: from the broker's files into the lake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keepwell.cli.terminal import JsonOption, WorkspaceOption, progress, say, show, write_json
+
+if TYPE_CHECKING:
+    from keepwell.observe.ingest import IngestReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("ingest")(ingest)
+
+
+def ingest(
+    workspace: WorkspaceOption = Path(),
+    table: Annotated[
+        list[str] | None, typer.Option("--table", "-t", help="Only this table; may be repeated.")
+    ] = None,
+    backfill: Annotated[
+        bool,
+        typer.Option(
+            "--backfill",
+            help="History: rows were known when they happened plus the mapping's delay, not now.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the files into the lake, exactly once; rows that are refused go to quarantine."""
+    from keepwell.observe.ingest import ingest as run
+    from keepwell.observe.mapping import mapped_tables
+    from keepwell.observe.workspace import Workspace
+
+    opened = Workspace.open(workspace)
+    with progress(quiet=as_json) as tell:
+        report = run(opened, mapped_tables(opened.mapping, table), backfill, tell)
+    if as_json:
+        write_json({**report.as_dict(), "quarantined": report.quarantined})
+    else:
+        show_ingest(report)
+
+
+def show_ingest(report: IngestReport) -> None:
+    """Write what an ingest did, for people."""
+    show(
+        ["Table", "Rows", "New", "Corrected", "Known before", "Quarantined"],
+        [
+            [
+                t.table,
+                *(("", "", "", "") if t.unchanged else (t.read, t.added, t.corrected, t.ignored)),
+                "" if t.unchanged else t.quarantined,
+            ]
+            for t in report.tables
+        ],
+        right=(1, 2, 3, 4, 5),
+    )
+    cells = sum(source.rejected for source in report.sources)
+    if cells:
+        say("{count} rows were set aside for a bad cell before the selects.", count=cells)
+    if report.quarantined:
+        say("See 'keepwell quarantine'.")
+    if report.clients_without_profile:
+        say(
+            "{count} clients act but have no client row; they are kept.",
+            count=report.clients_without_profile,
+        )
+    if report.published:
+        say("The lake is at manifest {number}.", number=report.manifest)
+    else:
+        say("Nothing changed; the lake stays at manifest {number}.", number=report.manifest)

@@ -1,0 +1,111 @@
+"""`keepwell run`: the main job, from the lake to the ranked, explained list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, write_json
+
+if TYPE_CHECKING:
+    from keepwell.learn.run import RunResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("run")(run)
+
+
+def run(
+    workspace: WorkspaceOption = Path(),
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Ranking date, YYYY-MM-DD; default: keepwell.yaml's."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=0, help="Clients listed here.")] = 15,
+    as_json: JsonOption = False,
+) -> None:
+    """Refresh, prove, train, rank and write out/risk.csv, risk.parquet and report.html."""
+    from keepwell.api import open, run
+
+    opened = open(workspace)
+    with steps(quiet=as_json) as tell:
+        result = run(opened, as_of, progress=tell)
+    if as_json:
+        write_json(summary(result))
+    else:
+        show_run(result, top)
+
+
+@contextmanager
+def steps(quiet: bool = False) -> Iterator[Callable[[str], None] | None]:
+    """Show on standard error which step a run is at, when a person is watching.
+
+    Args:
+        quiet: show nothing.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    with console.status("") as status:
+        yield status.update
+
+
+def show_run(result: RunResult, top: int = 15) -> None:
+    """Write the proof, the ranking and where the files are, for people."""
+    from rich.console import Console
+
+    from keepwell.learn.report.terminal import proof_table, ranking_table
+
+    console = Console()
+    if result.data.backtest is not None:
+        console.print(proof_table(result.data))
+    else:
+        say("No past date can be tested: no earlier training date has a mature label.")
+    if top:
+        console.print(ranking_table(result.data, limit=top))
+    say("Written:")
+    for file in result.files:
+        console.print(f"  {file}", highlight=False, soft_wrap=True)
+
+
+def summary(result: RunResult) -> dict[str, Any]:
+    """What a run found, JSON-safe."""
+    data = result.data
+    tested = data.backtest
+    return {
+        "as_of": data.as_of.at.isoformat(),
+        "model": result.version.id,
+        "manifest": data.versions.manifest,
+        "clients": data.population.clients,
+        "scored": data.population.scored,
+        "tiers": {
+            tier.code: {
+                "clients": tier.clients,
+                "share": tier.share,
+                "realised": tier.realised and tier.realised.value,
+            }
+            for tier in data.tiers
+        },
+        "backtest": tested
+        and {
+            "as_of": tested.as_of.at.isoformat(),
+            "clients": tested.clients,
+            "left": tested.left,
+            "models": {
+                model.code: {
+                    code: {"value": m.value, "low": m.low, "high": m.high}
+                    for code, m in model.metrics.items()
+                }
+                for model in tested.models
+            },
+        },
+        "files": [str(file) for file in result.files],
+    }

@@ -1,0 +1,1 @@
+"""Pure foundations: errors, words, days, money, files. Imports nothing of keepwell's."""

@@ -1,0 +1,1 @@
+"""Learn: what came of it: outcomes, experiments, value, reports."""

@@ -1,0 +1,225 @@
+"""The main job of a workspace: refresh, prove, train, rank, report. Cheap to run again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from keepwell.core.days import day_number, local_day, midnight, parse_as_of
+from keepwell.core.errors import DataError
+from keepwell.core.text import tr
+from keepwell.learn.proof import Proof, prove
+from keepwell.learn.ranking import Ranking, rank
+from keepwell.learn.report import (
+    ReportData,
+    write_report,
+    write_risk_csv,
+    write_risk_parquet,
+)
+from keepwell.learn.report.build import report_data, risk_table
+from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.workspace import Workspace
+from keepwell.warn.backtest import configured_dates, train, training_dates, usable_inputs
+from keepwell.warn.dataset import build_dataset, unlabelled
+from keepwell.warn.label import LabelDefinition
+from keepwell.warn.registry import ModelStore, ModelVersion, training_key
+from keepwell.warn.rfm import rfm_inputs
+from keepwell.warn.risk import risk_set
+from keepwell.warn.score import Capacity
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found and where it stands.
+
+    Attributes:
+        data: all that the report shows.
+        ranking: every client.
+        proof: the backtest; None when the data carry no test date.
+        version: the model behind the scores.
+        files: what was written.
+    """
+
+    data: ReportData
+    ranking: Ranking
+    proof: Proof | None
+    version: ModelVersion
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The dates of a run, all instants.
+
+    Attributes:
+        definition: what is predicted.
+        capacity: of the staff.
+        dates: candidates for training.
+        prove_at: the test; None when no date can be tested.
+        rank_at: the ranking.
+    """
+
+    definition: LabelDefinition
+    capacity: Capacity
+    dates: list[datetime]
+    prove_at: datetime | None
+    rank_at: datetime
+
+
+def plan(workspace: Workspace, engine: LocalEngine, as_of: str | date | None = None) -> Plan:
+    """Decide the dates from keepwell.yaml and the data.
+
+    Args:
+        workspace: its mapping names training, proving and ranking dates.
+        engine: for the newest day of the data, where no ranking date is named.
+        as_of: ranking date; default: the mapping's, else the day after the newest data.
+
+    Raises:
+        DataError: no training date has a mature label by the ranking.
+    """
+    zone, dates = workspace.zone, workspace.mapping.dates
+    definition = LabelDefinition.of(workspace)
+    if as_of is not None:
+        rank_at = parse_as_of(as_of, zone)
+    elif dates.rank is not None:
+        rank_at = midnight(day_number(dates.rank), zone)
+    else:
+        rank_at = _after_data(engine)
+    candidates = configured_dates(workspace, rank_at)
+    usable = training_dates(definition, candidates, rank_at, zone)
+    if not usable:
+        raise DataError("run.dates-immature", horizon=definition.horizon, dates=len(candidates))
+    if dates.prove is not None:
+        prove_at: datetime | None = midnight(day_number(dates.prove), zone)
+    else:
+        newest = usable[-1]
+        prove_at = newest if training_dates(definition, usable, newest, zone) else None
+    if prove_at is not None and definition.matures_at(prove_at, zone) > rank_at:
+        prove_at = None
+    return Plan(definition, _capacity(workspace), candidates, prove_at, rank_at)
+
+
+def _after_data(engine: LocalEngine) -> datetime:
+    ends = []
+    for state in engine.manifest.tables.values():
+        if isinstance(state.last, datetime):
+            ends.append(local_day(state.last, engine.zone) + 1)
+        elif state.last is not None:
+            ends.append(day_number(state.last) + 1)
+    if not ends:
+        raise DataError("run.lake-empty")
+    return midnight(max(ends), engine.zone)
+
+
+def _capacity(workspace: Workspace) -> Capacity:
+    given = workspace.mapping.capacity
+    return Capacity(given.severe, given.moderate, given.mild)
+
+
+def train_version(
+    workspace: Workspace,
+    engine: LocalEngine,
+    planned: Plan,
+    proof: Proof | None = None,
+    progress: Progress | None = None,
+) -> ModelVersion:
+    """The model for the ranking, from all labels known by then; trained once per state of things.
+
+    Args:
+        workspace: keeps the model folders.
+        engine: gives what was known.
+        planned: the dates.
+        proof: goes onto the model card.
+        progress: called with a line of text per step.
+    """
+    definition, at = planned.definition, planned.rank_at
+    dates = training_dates(definition, planned.dates, at, engine.zone)
+    key = training_key(
+        definition, engine.manifest.id, [*dates, at], "catboost", {}, planned.capacity
+    )
+    store = ModelStore(workspace.models)
+    known = store.find(key)
+    if known:
+        return known
+    data = build_dataset(
+        engine, dates, definition, known_by=at, extra=rfm_inputs, progress=progress
+    )
+    now = unlabelled(engine, at, definition, clients=risk_set(engine, at).at_risk, extra=rfm_inputs)
+    trained = train(data, inputs=usable_inputs(data, now), capacity=planned.capacity)
+    return store.publish(
+        trained, definition, manifest=data.manifest, versions=data.versions, key=key,
+        metrics=_metrics(proof), facts=_facts(proof, engine),
+    )  # fmt: skip
+
+
+def _metrics(proof: Proof | None) -> dict[str, dict[str, object]]:
+    if proof is None:
+        return {}
+    return {model.code: dict(model.metrics) for model in proof.result.models}
+
+
+def _facts(proof: Proof | None, engine: LocalEngine) -> dict[str, object]:
+    if proof is None:
+        return {}
+    return {"tested_at": proof.test_at.astimezone(engine.zone).date().isoformat()}
+
+
+def run(
+    workspace: Workspace,
+    as_of: str | date | None = None,
+    locale: str | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Do the whole job and write out/risk.csv, out/risk.parquet and out/report.html.
+
+    Args:
+        workspace: ingested before.
+        as_of: ranking date; default: the mapping's, else the day after the newest data.
+        locale: language of risk.csv and of the report's first view.
+        progress: called with a line of text per step.
+
+    Raises:
+        DataError: nothing was ingested, or no training date has a mature label.
+    """
+    say = progress or (lambda _: None)
+    say(tr("Refresh the tiles"))
+    engine = LocalEngine.open(workspace)
+    planned = plan(workspace, engine, as_of)
+    proof = None
+    if planned.prove_at is not None:
+        say(tr("Prove the model on a past date"))
+        proof = prove(
+            engine, planned.definition, planned.dates, planned.prove_at, planned.capacity,
+            workspace.state / "proofs", progress,
+        )  # fmt: skip
+    say(tr("Train on all labels known by now"))
+    version = train_version(workspace, engine, planned, proof, progress)
+    say(tr("Rank the clients"))
+    ranking = rank(engine, version.trained, planned.definition, planned.rank_at)
+    say(tr("Write the report"))
+    data = report_data(workspace, engine, planned, ranking, version, proof)
+    return RunResult(
+        data, ranking, proof, version, _write(workspace, ranking, version, data, locale)
+    )
+
+
+def _write(
+    workspace: Workspace,
+    ranking: Ranking,
+    version: ModelVersion,
+    data: ReportData,
+    locale: str | None,
+) -> tuple[Path, ...]:
+    risk = risk_table(ranking, workspace.currency, version)
+    names = ("risk.csv", "risk.parquet", "report.html", "model_card.md")
+    csv, parquet, report, card = (workspace.out / name for name in names)
+    write_risk_csv(csv, risk, locale)
+    write_risk_parquet(parquet, risk)
+    write_report(report, data, locale)
+    shutil.copyfile(version.folder / "model_card.md", card)
+    return csv, parquet, report, card

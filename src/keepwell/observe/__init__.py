@@ -1,0 +1,1 @@
+"""Observe: the contract, the lake, the tiles and the indicators of a broker's clients."""

@@ -1,0 +1,260 @@
+"""The local engine: all cores of one machine, one kernel, any instant.
+
+Example:
+    >>> from keepwell.observe.workspace import Workspace  # doctest: +SKIP
+    >>> engine = LocalEngine.open(Workspace.open("."))  # doctest: +SKIP
+    >>> frame = engine.compute(parse_as_of("2021-07-01", engine.zone))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from keepwell.core.days import parse_as_of
+from keepwell.core.errors import UsageError
+from keepwell.observe import coverage
+from keepwell.observe.accessor import Windows
+from keepwell.observe.engines.frame import IndicatorFrame, Positions
+from keepwell.observe.engines.moment import Moment, Reader
+from keepwell.observe.engines.plan import CHUNK, PositionWork, Work, covered, prepare, prices
+from keepwell.observe.indicators.needs import Need
+from keepwell.observe.indicators.registry import INDICATORS, Indicator
+from keepwell.observe.manifest import Manifest
+from keepwell.observe.positions import Held
+from keepwell.observe.tile_build import POSITION, register, zone_sql
+from keepwell.observe.tile_store import LakeReader, TileStore
+
+Ints = npt.NDArray[np.int64]
+_ALONE = 1024  # fewer clients are not worth a second thread
+Instant = str | date | datetime
+
+
+class EngineSource(Protocol):
+    """What the engine needs of a workspace."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The exchange's zone."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code."""
+        ...
+
+    @property
+    def lake(self) -> LakeReader:
+        """The lake."""
+        ...
+
+    @property
+    def tiles(self) -> Path:
+        """The tile store's folder."""
+        ...
+
+    @property
+    def mapping(self) -> Any:
+        """The mapping; its `market.index` names the market's series."""
+        ...
+
+
+class LocalEngine:
+    """Computes indicators and positions from an opened tile store; see `open`.
+
+    It goes on answering from the state it opened while newer ones are written; open another to
+    see them.
+    """
+
+    def __init__(
+        self, workspace: EngineSource, store: TileStore, threads: int | None = None
+    ) -> None:
+        self.workspace, self.store = workspace, store
+        self.zone, self.currency = workspace.zone, workspace.currency
+        self.threads = threads or os.cpu_count() or 1
+        connection = workspace.lake.connect(store.lake_manifest)
+        register(connection, store.clients, store.instruments)
+        sql = zone_sql(store.lake_manifest, self.zone, datetime.now(UTC))
+        self._reader = Reader(store, connection, self.zone, sql)
+        self._pool = ThreadPoolExecutor(self.threads, "keepwell-engine")
+        self._lock = threading.RLock()
+        self._moment: Moment | None = None
+        self._planned: tuple[tuple[frozenset[Need], float], Work] | None = None
+
+    @classmethod
+    def open(cls, workspace: EngineSource, threads: int | None = None) -> LocalEngine:
+        """Bring the workspace's tile store in step with its lake and open it.
+
+        Args:
+            workspace: the workspace.
+            threads: worker threads; default: all cores. Results do not depend on it.
+
+        Raises:
+            DataError: nothing was ingested yet.
+        """
+        store = TileStore.open(workspace.tiles, workspace.lake, workspace.zone)
+        return cls(workspace, store, threads)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The lake's manifest whose data the engine answers from."""
+        return self.store.lake_manifest
+
+    @property
+    def index(self) -> str | None:
+        """The market's series, if the mapping names one."""
+        market = self.workspace.mapping.market
+        return market.index if market else None
+
+    def clients(self, as_of: Instant) -> list[str]:
+        """Ids of the clients that exist at an instant, ascending.
+
+        A client exists from the first of its rows or activities that had happened before and was
+        known at the instant.
+        """
+        with self._lock:
+            codes = self._at(self._instant(as_of)).exist()
+        return [self.store.clients[code] for code in codes]
+
+    def compute(
+        self,
+        as_of: Instant,
+        clients: Sequence[str] | None = None,
+        indicators: Iterable[str | Indicator] | None = None,
+        dtype: npt.DTypeLike = np.float64,
+        min_coverage: float = coverage.MINIMUM,
+    ) -> IndicatorFrame:
+        """Indicators of clients as of an instant, from what was known at it.
+
+        Args:
+            as_of: instant; a bare date is its beginning in the exchange's zone.
+            clients: which; default: all that exist. Those that do not exist yet are left out.
+            indicators: ids, or indicators that need not be registered; default: the catalogue.
+            dtype: float64 or float32 of the matrix; computing is in float64.
+            min_coverage: least covered share of a window for which a number is given.
+
+        Raises:
+            UsageError: an unknown client or indicator.
+        """
+        items = self._items(indicators)
+        needs = {need for item in items for need in item.needs}
+        with self._lock:
+            moment = self._at(self._instant(as_of))
+            codes = self._codes(moment, clients)
+            work = self._work(moment, frozenset(needs), min_coverage)
+        columns = np.empty((len(items), len(codes)), dtype)
+        self._each(codes, lambda low, part: _evaluate(work, items, part, columns, low))
+        shares = {item.id: covered(work, item) for item in items}
+        ids = [self.store.clients[code] for code in codes]
+        return IndicatorFrame(ids, moment.as_of, [item.id for item in items], columns.T, shares)
+
+    def positions(self, as_of: Instant, known_by: Instant | None = None) -> Positions:
+        """What each client holds at an instant.
+
+        Args:
+            as_of: trades before it count.
+            known_by: the instant whose knowledge counts; default: as_of. Labels look back with
+                later knowledge.
+        """
+        instant = self._instant(as_of)
+        known = self._instant(known_by) if known_by is not None else instant
+        with self._lock:
+            moment = self._at(instant, known)
+            codes = moment.exist()
+            work = PositionWork(moment, [0], self.currency) if POSITION in self.store.base else None
+            if work:
+                moment.visible(POSITION)
+        held = Held.nothing(len(codes))
+        if work and len(codes):
+            parts: dict[int, Held] = {}
+
+            def hold(low: int, part: Ints) -> None:
+                found, places = work.hold(part)
+                parts[low] = found.take(np.argsort(places))
+
+            self._each(codes, hold)
+            held = Held.join([parts[low] for low in sorted(parts)])
+        ids = [self.store.clients[code] for code in codes]
+        divisor = work.divisor if work else 1.0
+        return Positions(ids, instant, known, self.store.instruments, held, self.prices, divisor)
+
+    def prices(self, as_of: Instant) -> Ints:
+        """Latest price of each instrument code before an instant as known at it; 10^-8, int64."""
+        with self._lock:
+            return prices(self._at(self._instant(as_of)), 0)
+
+    def _instant(self, as_of: Instant) -> datetime:
+        return parse_as_of(as_of, self.zone)
+
+    def _items(self, indicators: Iterable[str | Indicator] | None) -> list[Indicator]:
+        if indicators is None:
+            return list(INDICATORS.values())
+        return [INDICATORS.get_known(i) if isinstance(i, str) else i for i in indicators]
+
+    def _at(self, as_of: datetime, known_by: datetime | None = None) -> Moment:
+        """The moment, the same object when it was asked last time."""
+        known_by = known_by or as_of
+        last = self._moment
+        if last is None or (last.as_of, last.known_by) != (as_of, known_by):
+            last = self._moment = Moment(self._reader, as_of, known_by)
+        return last
+
+    def _work(self, moment: Moment, needs: frozenset[Need], min_coverage: float) -> Work:
+        """The plan, the same object when it was asked last time: a refresh asks every minute."""
+        last, asked = self._planned, (needs, min_coverage)
+        if last is None or last[0] != asked or last[1].moment is not moment:
+            work = prepare(moment, needs, self.currency, self.index, min_coverage)
+            last = self._planned = (asked, work)
+        return last[1]
+
+    def _codes(self, moment: Moment, clients: Sequence[str] | None) -> Ints:
+        if clients is None:
+            return moment.exist()
+        known = self._reader.codes
+        wanted = sorted(set(clients))
+        for id in wanted:
+            if id not in known:
+                raise UsageError("engine.client-unknown", client=id)
+        codes = np.array([known[id] for id in wanted], np.int64)
+        return codes[moment.exists(codes)]
+
+    def _each(self, codes: Ints, task: Callable[[int, Ints], None]) -> None:
+        """Runs a task on every batch of codes, in threads; the first error is raised."""
+        batches = -(-len(codes) // CHUNK)
+        if self.threads > 1 and len(codes) > _ALONE:
+            batches = max(batches, self.threads)
+        size = -(-len(codes) // max(batches, 1))
+        starts = range(0, len(codes), max(size, 1))
+        if len(starts) < 2 or self.threads == 1:
+            for low in starts:
+                task(low, codes[low : low + size])
+            return
+        running = [self._pool.submit(task, low, codes[low : low + size]) for low in starts]
+        for batch in running:
+            batch.result()
+
+
+_local = threading.local()
+
+
+def _evaluate(
+    work: Work, items: Sequence[Indicator], codes: Ints, columns: npt.NDArray[Any], low: int
+) -> None:
+    """Computes one batch and writes it to its place in the matrix."""
+    if getattr(_local, "work", None) is not work:
+        _local.work, _local.buffers = work, work.buffers()
+    answers = work.answer(codes, _local.buffers)
+    moment = work.moment
+    windows = Windows(len(codes), moment.as_of, moment.day, answers.__getitem__)
+    with np.errstate(all="ignore"):
+        for i, item in enumerate(items):
+            columns[i, low : low + len(codes)] = item(windows)

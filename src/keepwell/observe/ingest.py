@@ -1,0 +1,160 @@
+"""Ingest: from the broker's files into the lake, exactly once.
+
+Everything is read, checked and compared first; an error leaves the lake as it was. Then the rows
+set aside are committed, then the good ones table by table, then one manifest publishes all of it.
+Killed at any moment and started again, it goes on: what Delta already holds is recognised as a
+repeat, and readers see the old manifest until the new one is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from keepwell.observe import quarantine
+from keepwell.observe.contract import TABLES
+from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
+from keepwell.observe.staging import Prepared, Progress, SourceReport, TableReport, prepare
+
+if TYPE_CHECKING:
+    from keepwell.observe.lake_writer import LakeWriter
+    from keepwell.observe.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did.
+
+    Attributes:
+        manifest: number of the manifest that holds its result.
+        published: whether that manifest is new.
+        tables: what became of each table's rows.
+        sources: what the scans found.
+        clients_without_profile: clients who act but have no client row; they are kept. None when
+            no client table is mapped.
+    """
+
+    manifest: int
+    published: bool
+    tables: tuple[TableReport, ...]
+    sources: tuple[SourceReport, ...]
+    clients_without_profile: int | None
+
+    @property
+    def quarantined(self) -> int:
+        """Rows set aside, by scans and by checks."""
+        return sum(t.quarantined for t in self.tables) + sum(s.rejected for s in self.sources)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON."""
+        return asdict(self)
+
+
+def ingest(
+    workspace: Workspace,
+    tables: list[str] | None = None,
+    backfill: bool = False,
+    progress: Progress | None = None,
+    *,
+    force: bool = False,
+    now: datetime | None = None,
+) -> IngestReport:
+    """Bring what the mapping names into the lake.
+
+    Tables whose files and mapping have not changed since the last manifest are skipped. The first
+    ingest of a table is a backfill: its rows count as known when they happened plus the mapping's
+    delay; later rows as known now, unless the select says when.
+
+    Args:
+        workspace: the workspace.
+        tables: contract tables; default: all that are mapped.
+        backfill: treat rows as a backfill although the table is in the lake already.
+        progress: told (stage, name, rows).
+        force: read tables although nothing changed.
+        now: the instant of the ingest; default: the clock's.
+
+    Returns:
+        What was done.
+
+    Raises:
+        KeepwellError: a source or a select cannot be read; the lake is unchanged.
+        UsageError: another ingest is at work.
+    """
+    return run(workspace, tables, backfill, progress, force=force, now=now, resolve=False)
+
+
+def run(
+    workspace: Workspace,
+    tables: list[str] | None,
+    backfill: bool,
+    progress: Progress | None,
+    *,
+    force: bool,
+    now: datetime | None,
+    resolve: bool,
+) -> IngestReport:
+    """The same, and if wanted close the quarantine's entries that no longer occur."""
+    lake = workspace.lake
+    with (
+        lake.writer() as writer,
+        prepare(
+            workspace,
+            tables,
+            backfill=backfill,
+            force=force,
+            progress=progress,
+            now=now,
+            purpose="ingest",
+        ) as ready,
+    ):
+        writer.now = ready.now
+        before = lake.manifest()
+        quarantine.record(writer, ready, resolve)
+        _append(writer, ready, progress)
+        mapped = workspace.mapping.tables
+        manifest = writer.publish(
+            coverage={t: tuple(mapped[t].coverage) for t in ready.inputs},
+            full_days={t: mapped[t].full_days for t in ready.inputs},
+            inputs=ready.inputs,
+        )
+        return IngestReport(
+            manifest.id,
+            before is None or manifest.id != before.id,
+            tuple(ready.tables),
+            tuple(ready.sources),
+            without_profile(lake) if "client" in mapped else None,
+        )
+
+
+def _append(writer: LakeWriter, ready: Prepared, progress: Progress | None) -> None:
+    for name in ready.parts:
+        schema = TABLES[name].arrow_schema()
+        writer.create(name, schema)
+        done = 0
+        for rows in ready.rows(name):
+            writer.commit(name, rows, ready.read_from[name])
+            done += rows.num_rows
+            if progress:
+                progress("append", name, done)
+
+
+def without_profile(lake: Lake) -> int:
+    """How many clients of the newest manifest act but have no client row."""
+    manifest = lake.manifest()
+    if manifest is None:
+        return 0
+    acting = [
+        f"select client_id from {parquet_sql(lake.files(name, manifest), TABLES[name])}"
+        for name in manifest.tables
+        if name != "client" and "client_id" in TABLES[name].by_name
+    ]
+    if not acting:
+        return 0
+    known = lake.files("client", manifest) if "client" in manifest.tables else []
+    with open_duckdb() as engine:
+        found = engine.execute(
+            f"select count(distinct client_id) from ({' union all '.join(acting)}) "
+            f"where client_id not in (select client_id from {parquet_sql(known, TABLES['client'])})"
+        ).fetchall()
+    return int(found[0][0])

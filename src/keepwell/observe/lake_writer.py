@@ -1,0 +1,228 @@
+"""Writing to the lake: one writer, sequenced commits, one manifest at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from filelock import FileLock, Timeout
+
+from keepwell.core.errors import UsageError
+from keepwell.core.files import sync_folder
+from keepwell.observe import manifest as manifests
+from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Table
+from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
+from keepwell.observe.manifest import Manifest, TableState
+
+QUARANTINE = "quarantine"
+"""Name of the table of rows kept out."""
+
+# Manifests name old versions for ever, so their logs must never be cleaned away.
+_KEEP = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+Coverage = tuple[tuple[int, int | None], ...]
+
+
+@contextmanager
+def locked(root: Path, wait: float) -> Iterator[None]:
+    """Hold a lake's lock; the system frees it when the process dies.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / ".writer.lock", timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError("lake.writer-busy", folder=root.parent.parent.name) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class LakeWriter:
+    """The writer of a lake; made by `Lake.writer`.
+
+    Attributes:
+        lake: the lake it writes to.
+        now: the instant of this ingest (UTC): what becomes known now is known at it.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self.now = datetime.now(UTC)
+
+    def exists(self, table: str) -> bool:
+        """Whether the table has any commit."""
+        return self.lake.exists(table)
+
+    def create(self, table: str, schema: pa.Schema) -> None:
+        """Make a table without rows, if it is not there: it is known, and nothing happened."""
+        if not self.exists(table):
+            path = self.lake.path(table)
+            path.mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(str(path), schema=schema, mode="ignore", configuration=_KEEP)
+
+    def sequence(self, table: str, source: str) -> int:
+        """Last sequence of a source that a table holds; 0 before the first."""
+        if not self.exists(table):
+            return 0
+        return self.lake.delta(table).transaction_version(f"{source}/{table}") or 0
+
+    def append(self, table: str, rows: pa.Table, source: str, sequence: int | None = None) -> bool:
+        """Commit rows to a table; a sequence that the table already holds is not written again.
+
+        Args:
+            table: a contract table's name.
+            rows: contract types; columns not given are NULL. `known_at` (default: now), `revision`
+                (default: 0), `source` and `row_hash` are filled in when absent.
+            source: who delivered them; with the table's name it makes the application's id.
+            sequence: the source's number for this batch, counting up from 1; default: the next.
+
+        Returns:
+            Whether the rows were written.
+        """
+        schema = TABLES[table].arrow_schema()
+        defaults = {"known_at": self.now, "revision": 0, "source": source, "row_hash": ""}
+        return self.commit(table, _conform(rows, schema, defaults), source, sequence)
+
+    def commit(self, table: str, rows: pa.Table, source: str, sequence: int | None = None) -> bool:
+        """Commit rows that already have the table's schema; see `append`."""
+        app = f"{source}/{table}"
+        self.create(table, rows.schema)
+        delta = self.lake.delta(table)
+        last = delta.transaction_version(app) or 0
+        number = last + 1 if sequence is None else sequence
+        if number <= last:
+            return False
+        write_deltalake(
+            delta,
+            rows,
+            mode="append",
+            schema_mode="merge",
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+            commit_properties=CommitProperties(app_transactions=[Transaction(app, number)]),
+        )
+        return True
+
+    def publish(
+        self,
+        coverage: Mapping[str, Coverage] | None = None,
+        full_days: Mapping[str, bool] | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        """Pin the newest version of every table in a new manifest, if anything changed.
+
+        Args:
+            coverage: spans of day numbers per table; tables not named keep what they had.
+            full_days: whether days of a table list all clients; likewise.
+            inputs: digest of what made each table; likewise.
+
+        Returns:
+            The new manifest, or the newest one when nothing changed.
+        """
+        old = self.lake.manifest()
+        tables: dict[str, TableState] = {}
+        for name in TABLES:
+            if not self.exists(name):
+                continue
+            state = self._state(TABLES[name], old.tables.get(name) if old else None)
+            changes: dict[str, Any] = {}
+            if coverage is not None and name in coverage:
+                changes["coverage"] = tuple(coverage[name])
+            if full_days is not None and name in full_days:
+                changes["full_days"] = full_days[name]
+            if inputs is not None and name in inputs:
+                changes["inputs"] = inputs[name]
+            tables[name] = replace(state, **changes)
+        kept = self.lake.delta(QUARANTINE).version() if self.exists(QUARANTINE) else None
+        if old and dict(old.tables) == tables and old.quarantine == kept:
+            return old
+        if kept is not None:
+            self._sync(QUARANTINE, old.quarantine if old else None, kept)
+        number = old.id + 1 if old else 1
+        made = Manifest(number, datetime.now(UTC), tables, kept, CONTRACT_VERSION)
+        manifests.save(self.lake.root, made)
+        return made
+
+    def _state(self, table: Table, old: TableState | None) -> TableState:
+        version = self.lake.delta(table.name).version()
+        if old and old.version == version:
+            return old
+        if old:
+            files = self.lake.added_files(table.name, old.version, version)
+        else:
+            files = self.lake.files_at(table.name, version)
+        self._sync(table.name, old.version if old else None, version)
+        clock = f'"{table.clock}"' if table.clock else "cast(null as timestamptz)"
+        with open_duckdb() as connection:
+            summary = connection.sql(
+                f"select count(*) as n, min({clock}) as a, max({clock}) as b, "
+                "max(known_at) as k, max(revision) as r "
+                f"from {parquet_sql(files, table)}"
+            ).to_arrow_table()
+        rows, first, last, known, revision = summary.to_pylist()[0].values()
+        base = old or TableState(version)
+        return replace(
+            base,
+            version=version,
+            rows=base.rows + rows,
+            first=min((m for m in (base.first, _utc(first)) if m), default=None),
+            last=max((m for m in (base.last, _utc(last)) if m), default=None),
+            last_known_at=max((m for m in (base.last_known_at, _utc(known)) if m), default=None),
+            corrected=base.corrected or (bool(revision) and self._corrected(table, version)),
+        )
+
+    def _corrected(self, table: Table, version: int) -> bool:
+        key = ", ".join(f'"{name}"' for name in table.key)
+        with open_duckdb() as connection:
+            source = parquet_sql(self.lake.files_at(table.name, version), table)
+            found = connection.execute(
+                f"select 1 from {source} group by {key} having count(*) > 1 limit 1"
+            ).fetchall()
+        return bool(found)
+
+    def _sync(self, table: str, old: int | None, new: int) -> None:
+        """Force to disk what Delta wrote since a version, before a manifest names it."""
+        log = self.lake.path(table) / "_delta_log"
+        before = set(self.lake.files_at(table, old)) if old is not None else set()
+        files = [Path(f) for f in self.lake.files_at(table, new) if f not in before]
+        first = 0 if old is None else old + 1
+        files += [log / f"{version:020d}.json" for version in range(first, new + 1)]
+        for file in files:
+            handle = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        sync_folder(self.lake.path(table))
+        sync_folder(log)
+
+
+def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, Any]) -> pa.Table:
+    columns = []
+    for field in schema:
+        if field.name in rows.column_names:
+            columns.append(rows.column(field.name).cast(field.type))
+        else:
+            value = pa.scalar(defaults.get(field.name), type=field.type)
+            columns.append(pa.repeat(value, rows.num_rows))
+    return pa.table(columns, schema=schema)
+
+
+def _utc(moment: Any) -> Any:
+    return moment.astimezone(UTC) if isinstance(moment, datetime) else moment
+
+
+__all__ = ["QUARANTINE", "LakeWriter", "locked"]

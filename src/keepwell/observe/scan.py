@@ -1,0 +1,259 @@
+"""The scan: a source's cells checked against the types the mapping declares, and staged.
+
+Good rows land in Parquet files that the selects may read; bad cells become rejects that name
+file, row, column, value and reason. All checks are DuckDB expressions over whole batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from keepwell.core.errors import DataError, nearest
+from keepwell.observe.cells import CellCheck, check_of, quoted
+from keepwell.observe.connectors import RawBatch, connector_for
+from keepwell.observe.mapping import NONE, Source
+
+REJECT_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("reason", pa.string()),
+        ("fields", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+"""A rejected cell: `reason` is a code of `core.errors.REASONS`, `fields` its values as JSON,
+`raw` the whole row as JSON (a ragged row: its text). `column` is null for a whole row."""
+
+_PART_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan of one source found.
+
+    Attributes:
+        source: its name.
+        files: staged Parquet files, in the order of the source.
+        rows: rows read, the rejected ones included.
+        rejected: rows (not cells) left out.
+        rejects: the bad cells, `REJECT_SCHEMA`.
+        columns: the source's column names.
+    """
+
+    source: str
+    files: list[Path]
+    rows: int
+    rejected: int
+    rejects: pa.Table
+    columns: list[str]
+
+
+def scan(name: str, source: Source, base: Path, staging: Path) -> Scan:
+    """Check a source cell by cell and stage its good rows.
+
+    Args:
+        name: the source's name.
+        source: its mapping.
+        base: folder that relative paths start from.
+        staging: folder for the staged files; made if absent, files of the same name replaced.
+
+    Raises:
+        DataError: a file is missing, empty, cut off, in another encoding, or lacks a column that
+            the mapping types (`source.*`).
+    """
+    staging.mkdir(parents=True, exist_ok=True)
+    connector = connector_for(name, source)
+    job = _Job(name, source, staging, connector.text_cells)
+    for batch in connector.open(name, source, base):
+        job.add(batch)
+    return job.finish()
+
+
+@dataclass
+class _Job:
+    name: str
+    source: Source
+    staging: Path
+    text_cells: bool
+    rows: int = 0
+    rejected: int = 0
+    header_only: list[str] = field(default_factory=list)
+    rejects: list[pa.Table] = field(default_factory=list)
+    checks: dict[str, list[CellCheck]] = field(default_factory=dict)
+    schemas: dict[str, pa.Schema] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    writer: pq.ParquetWriter | None = None
+    written: int = 0
+
+    @cached_property
+    def engine(self) -> duckdb.DuckDBPyConnection:
+        engine = duckdb.connect(":memory:", config={"threads": 1})
+        engine.execute("set TimeZone = 'UTC'")
+        engine.execute("set python_enable_replacements = false")
+        engine.execute("set enable_progress_bar = false")
+        return engine
+
+    def add(self, batch: RawBatch) -> None:
+        checks = self._checks_of(batch)
+        self.rows += batch.columns.num_rows + len(batch.ragged)
+        if batch.ragged:
+            self.rejected += len(batch.ragged)
+            self.rejects.append(self._ragged(batch))
+        self._write(self._checked(batch, checks))
+
+    def finish(self) -> Scan:
+        if self.writer is not None:
+            self.writer.close()
+        self.engine.close()
+        if self.rows == 0 and not self.source.allow_empty:
+            raise DataError("source.no-rows", source=self.name, file=next(iter(self.schemas)))
+        schema = next(iter(self.schemas.values()))
+        rejects = pa.concat_tables(self.rejects) if self.rejects else REJECT_SCHEMA.empty_table()
+        return Scan(self.name, self.files, self.rows, self.rejected, rejects, schema.names)
+
+    def _checks_of(self, batch: RawBatch) -> list[CellCheck]:
+        """The checks for this file's columns, made when its first batch comes."""
+        if batch.file not in self.checks:
+            names = batch.columns.schema.names
+            for wanted in self.source.columns:
+                self._require(batch.file, wanted, names)
+            for first in list(self.schemas.values())[:1]:
+                for wanted in first.names:
+                    self._require(batch.file, wanted, names)
+            self.schemas[batch.file] = batch.columns.schema
+            self.checks[batch.file] = [
+                check_of(column.name, column.type, self.source, self.text_cells)
+                for column in batch.columns.schema
+            ]
+        return self.checks[batch.file]
+
+    def _require(self, file: str, column: str, names: list[str]) -> None:
+        if column not in names:
+            raise DataError(
+                "source.column-missing",
+                source=self.name,
+                file=file,
+                column=column,
+                nearest=nearest(column, names) or NONE,
+                columns=", ".join(names),
+            )
+
+    def _checked(self, batch: RawBatch, checks: list[CellCheck]) -> pa.Table:
+        """The batch's good rows, typed; bad cells go to the rejects."""
+        raw = pa.Table.from_batches([batch.columns])
+        if all(check.plain for check in checks):
+            return raw
+        faults = [c for c in checks if c.fault]
+        # Cells are trimmed once, in the inner select; DuckDB would repeat the expression otherwise.
+        cells = ", ".join(f"{c.cell} as {quoted(c.column)}" for c in checks)
+        typed = ", ".join(f"{c.value} as {quoted(c.column)}" for c in checks)
+        flags = "".join(
+            f", {quoted(c.column)} is not null and {c.value} is null as fault_{i}"
+            for i, c in enumerate(faults)
+        )
+        table = self._run(f"select {typed}{flags} from (select {cells} from raw)", raw)
+        bad = np.zeros(raw.num_rows, bool)
+        for index, check in enumerate(faults):
+            wrong = table[f"fault_{index}"].to_numpy()
+            if wrong.any():
+                self.rejects.append(self._cells(batch, raw, check, np.flatnonzero(wrong)))
+                bad |= wrong
+        self.rejected += int(bad.sum())
+        good = table.select(range(len(checks)))
+        return good.filter(pa.array(~bad)) if bad.any() else good
+
+    def _run(self, sql: str, raw: pa.Table) -> pa.Table:
+        self.engine.register("raw", raw)
+        try:
+            return self.engine.sql(sql).to_arrow_table()
+        finally:
+            self.engine.unregister("raw")
+
+    def _cells(
+        self, batch: RawBatch, raw: pa.Table, check: CellCheck, where: npt.NDArray[np.int64]
+    ) -> pa.Table:
+        wrong = raw.take(pa.array(where))
+        rows = wrong.to_pylist()
+        inner = f"select {check.cell} as {quoted(check.column)} from raw"
+        reasons = self._run(f"select {check.fault} as reason from ({inner})", wrong)
+        return pa.table(
+            {
+                "source": [self.name] * len(where),
+                "file": [batch.file] * len(where),
+                "row": batch.rows[where],
+                "column": [check.column] * len(where),
+                "reason": reasons["reason"].combine_chunks(),
+                "fields": [
+                    _json({"value": row[check.column], "format": check.format}) for row in rows
+                ],
+                "raw": [_json(row) for row in rows],
+            },
+            schema=REJECT_SCHEMA,
+        )
+
+    def _ragged(self, batch: RawBatch) -> pa.Table:
+        found = batch.ragged
+        return pa.table(
+            {
+                "source": [self.name] * len(found),
+                "file": [batch.file] * len(found),
+                "row": [r.row for r in found],
+                "column": pa.nulls(len(found), pa.string()),
+                "reason": ["row.ragged"] * len(found),
+                "fields": [_json({"found": r.found, "expected": r.expected}) for r in found],
+                "raw": [r.text for r in found],
+            },
+            schema=REJECT_SCHEMA,
+        )
+
+    def _write(self, table: pa.Table) -> None:
+        """Append to the staged part; a new part begins when it is full or the types change."""
+        if self.writer is not None and (
+            self.written >= _PART_ROWS or not self.writer.schema.equals(table.schema)
+        ):
+            self.writer.close()
+            self.writer = None
+        if self.writer is None:
+            path = self.staging / f"{self.name}-{len(self.files):05d}.parquet"
+            self.writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+            self.files.append(path)
+            self.written = 0
+        self.writer.write_table(table)
+        self.written += table.num_rows
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def scan_all(
+    sources: dict[str, Source], base: Path, staging: Path, names: list[str] | None = None
+) -> Iterator[Scan]:
+    """Scan several sources in the mapping's order.
+
+    Args:
+        sources: the mapping's sources.
+        base: folder that relative paths start from.
+        staging: folder for the staged files.
+        names: which sources; default all.
+
+    Raises:
+        DataError: as `scan`.
+    """
+    for name, source in sources.items():
+        if names is None or name in names:
+            yield scan(name, source, base, staging)

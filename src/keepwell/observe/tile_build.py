@@ -1,0 +1,215 @@
+"""From lake rows to tile rows: dictionaries, datasets, and the queries that fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from keepwell.core.days import day_number, midnight
+from keepwell.observe.contract import TABLES
+from keepwell.observe.manifest import Manifest
+from keepwell.observe.tile_rows import Block, Layout
+from keepwell.observe.tile_sql import ZoneSql, date_day, micros, position_sql, tile_sql
+from keepwell.observe.tiles import PRICE, TILES, TileSpec
+
+_ROWS_PER_PASS = 8_000_000
+_BATCH = 131_072
+_DAY_BEFORE_ALL = 0
+_EXISTENCE = ("client", "holding", "balance")
+
+POSITION = "position"
+POSITION_LAYOUT = Layout(
+    ("instrument", "kind", "quantity"),
+    narrow=frozenset({"instrument", "kind"}),
+    order=("instrument", "day", "kind", "known", "gone"),
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One kind of rows in the store.
+
+    Attributes:
+        name: name in the store.
+        tables: lake tables it is made of.
+        entity: dictionary of its codes, "clients" or "instruments".
+        layout: its columns.
+        spec: its tile; None for positions.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    entity: str
+    layout: Layout
+    spec: TileSpec | None = field(default=None, compare=False)
+
+
+def _dataset(spec: TileSpec) -> Dataset:
+    measures = spec.measures
+    layout = Layout(
+        tuple(m.name for m in measures),
+        narrow=frozenset(m.name for m in measures if m.narrow),
+        real=frozenset(m.name for m in measures if m.real),
+        blank=frozenset(m.name for m in measures if m.merge in ("max", "min", "last")),
+    )
+    entity = "clients" if spec.entity == "client_id" else "instruments"
+    return Dataset(spec.table, (spec.table,), entity, layout, spec)
+
+
+DATASETS: dict[str, Dataset] = {
+    **{spec.table: _dataset(spec) for spec in (*TILES.values(), PRICE)},
+    POSITION: Dataset(POSITION, ("holding", "trade", "first_purchase"), "clients", POSITION_LAYOUT),
+}
+"""Everything the store keeps, by name."""
+
+
+def zone_sql(manifest: Manifest, zone: ZoneInfo, now: datetime) -> ZoneSql:
+    """Local days for all instants of a lake."""
+    days = [_DAY_BEFORE_ALL]
+    for state in manifest.tables.values():
+        for moment in (state.first, state.last, state.last_known_at):
+            if moment is not None:
+                date = moment.date() if isinstance(moment, datetime) else moment
+                days.append(day_number(date))
+    starts = [d for d in days if d > 0]
+    first = min(starts) - 400 if starts else 0
+    return ZoneSql(zone, first, max([*days, day_number(now.astimezone(UTC).date())]) + 2)
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection, clients: list[str], instruments: list[str]
+) -> None:
+    """Give a connection the dictionaries as the relations `entities` (clients), `instruments`."""
+    for name, ids in (("entities", clients), ("instruments", instruments)):
+        table = pa.table(
+            {"id": pa.array(ids, pa.string()), "code": np.arange(len(ids), dtype=np.int32)}
+        )
+        connection.register(f"{name}_arrow", table)
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {name}_arrow")
+        connection.unregister(f"{name}_arrow")
+
+
+def query(dataset: Dataset, zone: ZoneSql, sources: Mapping[str, str], where: str) -> str:
+    """The SELECT of a dataset's rows.
+
+    Args:
+        dataset: what.
+        zone: local days.
+        sources: relation per lake table that is there.
+        where: condition on `t` and `e`.
+    """
+    if dataset.spec is None:
+        sql = position_sql(
+            zone,
+            sources.get("holding"),
+            sources.get("trade"),
+            (where, where),
+            sources.get("first_purchase"),
+        )
+        return (
+            "SELECT code, day, known, gone, instrument AS m_instrument, kind AS m_kind, "
+            f"quantity AS m_quantity FROM ({sql})"
+        )
+    sql = tile_sql(dataset.spec, zone, sources[dataset.tables[0]], where)
+    return sql if dataset.entity == "clients" else sql.replace("JOIN entities", "JOIN instruments")
+
+
+def blocks(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    zone: ZoneSql,
+    sources: Mapping[str, str],
+    size: tuple[int, int],
+) -> Iterator[Block]:
+    """A dataset's rows in order, in passes over ranges of entities so that memory stays bounded.
+
+    Args:
+        connection: with the dictionaries registered.
+        dataset: what.
+        zone: local days.
+        sources: relation per lake table that is there.
+        size: number of lake rows, and of entities.
+    """
+    rows, entities = size
+    passes = max(1, -(-rows // _ROWS_PER_PASS))
+    edges = np.linspace(0, entities, passes + 1).astype(int)
+    for low, high in pairwise(edges):
+        where = f"e.code >= {low} AND e.code < {high}" if passes > 1 else ""
+        result = connection.sql(query(dataset, zone, sources, where))
+        for batch in result.to_arrow_reader(_BATCH):
+            yield Block.of(batch, dataset.layout)
+
+
+def client_ids(
+    connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str], zone: ZoneInfo
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Clients of some rows and the instant from which each exists.
+
+    A row makes its client exist from when it has happened and is known: at < t and known_at <= t;
+    a close-of-day fact from the midnight after its day.
+
+    Returns:
+        Ids ascending, and microseconds since 1970.
+    """
+    parts = []
+    for table, relation in sources.items():
+        if table not in _EXISTENCE and not (table in TABLES and TABLES[table].activity):
+            continue
+        clock = TABLES[table].clock
+        if clock == "day":
+            _register_midnights(connection, table, relation, zone)
+            begin, join = "d.begin", f"JOIN midnights_{table} AS d ON d.day = {date_day('t.day')}"
+        elif clock:
+            begin, join = f"epoch_us(t.{clock}) + 1", ""
+        else:
+            begin, join = "epoch_us(t.known_at)", ""
+        parts.append(
+            f"SELECT t.client_id AS id, min(greatest({begin}, epoch_us(t.known_at))) AS seen "
+            f"FROM {relation} AS t {join} GROUP BY t.client_id"
+        )
+    if not parts:
+        return [], np.empty(0, np.int64)
+    sql = f"SELECT id, min(seen) AS seen FROM ({' UNION ALL '.join(parts)}) GROUP BY id ORDER BY id"
+    table = connection.sql(sql).to_arrow_table()
+    seen = table["seen"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    return table["id"].to_pylist(), seen
+
+
+def _register_midnights(
+    connection: duckdb.DuckDBPyConnection, table: str, relation: str, zone: ZoneInfo
+) -> None:
+    days = connection.execute(
+        f"SELECT DISTINCT {date_day('t.day')} FROM {relation} AS t"
+    ).fetchall()
+    numbers = [int(day) for (day,) in days]
+    begin = [micros(midnight(day + 1, zone)) for day in numbers]
+    data = pa.table({"day": pa.array(numbers, pa.int64()), "begin": pa.array(begin, pa.int64())})
+    connection.register("midnights_arrow", data)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE midnights_{table} AS FROM midnights_arrow")
+    connection.unregister("midnights_arrow")
+
+
+def instrument_ids(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> list[str]:
+    """Instruments that are held, traded or priced, ascending."""
+    columns = {
+        "holding": "instrument_id", "trade": "instrument_id", "first_purchase": "instrument_id",
+        "price": "series",
+    }  # fmt: skip
+    parts = [
+        f"SELECT DISTINCT {columns[table]} AS id FROM {relation}"
+        for table, relation in sources.items()
+        if table in columns
+    ]
+    if not parts:
+        return []
+    union = " UNION ".join(parts)
+    found = connection.execute(f"SELECT id FROM ({union}) WHERE id IS NOT NULL ORDER BY id")
+    return [id for (id,) in found.fetchall()]

@@ -1,0 +1,369 @@
+"""The tile store: mapped segments under one manifest, kept in step with the lake.
+
+Each dataset is a base segment and small deltas, one per lake version since. New rows of the lake
+only ever add tile rows (the kernel merges those of one client and day), so a delta holds just the
+tiles of the files that were added. A dataset whose table was corrected is rebuilt, as is one with
+many deltas. A refresh writes new folders, then swaps `manifest.json` by rename, then removes what
+no manifest names: a kill at any moment leaves the old state or the new one. Readers keep the files
+they mapped.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from keepwell.core.errors import DataError
+from keepwell.core.files import atomic_write, sync_folder
+from keepwell.observe.contract import TABLES
+from keepwell.observe.lake import parquet_sql
+from keepwell.observe.manifest import Manifest
+from keepwell.observe.tile_build import (
+    DATASETS,
+    Dataset,
+    blocks,
+    client_ids,
+    instrument_ids,
+    register,
+    zone_sql,
+)
+from keepwell.observe.tile_rows import Block, Segment, TooWideError, write_segment
+
+FORMAT = 1
+_MOST_DELTAS = 8
+_MOST_DELTA_SHARE = 0.2
+_NAME = "manifest.json"
+
+
+class LakeReader(Protocol):
+    """What the store needs of a lake."""
+
+    def manifest(self) -> Manifest | None:
+        """The newest manifest."""
+        ...
+
+    def added_files(self, table: str, old_version: int, new_version: int) -> list[str]:
+        """Files that came between two versions."""
+        ...
+
+    def connect(self, manifest: Manifest | None = None) -> duckdb.DuckDBPyConnection:
+        """DuckDB with one view per table."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredDataset:
+    """What the store's manifest says of a dataset.
+
+    Attributes:
+        versions: lake version of each of its tables.
+        segments: folders, the base first.
+        rows: rows of each.
+        wide: measures that once did not fit 32 bits.
+    """
+
+    versions: dict[str, int]
+    segments: list[str]
+    rows: list[int]
+    wide: list[str]
+
+
+@dataclass(frozen=True)
+class StoreManifest:
+    """One consistent state of the store.
+
+    Attributes:
+        generation: counts refreshes.
+        lake: id of the lake's manifest it follows.
+        zone: name of the zone whose days it has.
+        clients, instruments: dictionary files.
+        versions: lake version of every table whose clients are in the dictionary.
+        datasets: by name.
+    """
+
+    generation: int
+    lake: int
+    zone: str
+    clients: str
+    instruments: str
+    versions: dict[str, int]
+    datasets: dict[str, StoredDataset]
+
+    def to_json(self) -> str:
+        """As JSON text."""
+        return json.dumps({"format": FORMAT, **self.__dict__}, default=vars, indent=1) + "\n"
+
+    @classmethod
+    def load(cls, folder: Path) -> StoreManifest | None:
+        """The folder's manifest; None when there is none, or of another format."""
+        try:
+            raw: dict[str, Any] = json.loads((folder / _NAME).read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        if raw.pop("format", None) != FORMAT:
+            return None
+        datasets = {name: StoredDataset(**value) for name, value in raw.pop("datasets").items()}
+        return cls(**raw, datasets=datasets)
+
+    def names(self) -> set[str]:
+        """Everything in the folder that this state needs."""
+        found = {self.clients, self.instruments}
+        return found.union(*(d.segments for d in self.datasets.values()))
+
+
+@dataclass(frozen=True)
+class TileStore:
+    """An opened state of the store; stays readable while newer ones replace it.
+
+    Attributes:
+        manifest: what was opened.
+        lake_manifest: the lake's manifest it follows.
+        clients: ids by code.
+        seen: microseconds since 1970 from which each client exists; int64.
+        instruments: ids by code.
+        base: mapped base segment per dataset.
+        delta: rows of the newer segments per dataset, in memory and in order.
+    """
+
+    manifest: StoreManifest
+    lake_manifest: Manifest
+    clients: list[str]
+    seen: npt.NDArray[np.int64]
+    instruments: list[str]
+    base: dict[str, Segment]
+    delta: dict[str, Block]
+
+    @staticmethod
+    def open(folder: Path, lake: LakeReader, zone: ZoneInfo) -> TileStore:
+        """Bring the store in step with the lake and map it.
+
+        Args:
+            folder: the store's folder; made when missing.
+            lake: the workspace's lake.
+            zone: the exchange's zone.
+
+        Raises:
+            DataError: nothing was ingested yet.
+        """
+        newest = lake.manifest()
+        if newest is None:
+            raise DataError("tiles.lake-empty")
+        while True:
+            manifest = refresh(folder, lake, newest, zone)
+            try:
+                return _open(folder, manifest, newest)
+            except FileNotFoundError:  # a newer refresh removed it between reading and mapping
+                newest = lake.manifest() or newest
+
+
+def _open(folder: Path, manifest: StoreManifest, lake_manifest: Manifest) -> TileStore:
+    clients = pq.read_table(folder / manifest.clients)
+    instruments = pq.read_table(folder / manifest.instruments)
+    base, delta = {}, {}
+    for name, stored in manifest.datasets.items():
+        base[name] = Segment.open(folder / stored.segments[0])
+        layout = DATASETS[name].layout
+        newer = [Segment.open(folder / segment).block(layout) for segment in stored.segments[1:]]
+        delta[name] = Block.join(newer, layout)
+    return TileStore(
+        manifest, lake_manifest, clients["id"].to_pylist(), clients["seen"].to_numpy(),
+        instruments["id"].to_pylist(), base, delta,
+    )  # fmt: skip
+
+
+def refresh(folder: Path, lake: LakeReader, newest: Manifest, zone: ZoneInfo) -> StoreManifest:
+    """Bring a store's folder in step with a lake's manifest.
+
+    Args:
+        folder: the store's folder; made when missing.
+        lake: where the rows are.
+        newest: the lake's manifest to follow.
+        zone: the exchange's zone.
+
+    Returns:
+        The store's manifest, which follows `newest`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = StoreManifest.load(folder)
+    if stored and (stored.lake, stored.zone) == (newest.id, zone.key):
+        return stored
+    with FileLock(folder / "lock"):
+        stored = StoreManifest.load(folder)  # another process may have done it meanwhile
+        if stored and (stored.lake, stored.zone) == (newest.id, zone.key):
+            return stored
+        if stored and stored.zone != zone.key:
+            stored = None
+        return _Refresh(folder, lake, newest, zone, stored).run()
+
+
+class _Refresh:
+    """One refresh, under the store's lock."""
+
+    def __init__(
+        self, folder: Path, lake: LakeReader, newest: Manifest, zone: ZoneInfo,
+        stored: StoreManifest | None,
+    ) -> None:  # fmt: skip
+        self.folder, self.lake, self.newest, self.zone = folder, lake, newest, zone
+        self.stored = stored
+        self.generation = (stored.generation if stored else _highest(folder)) + 1
+        self.sql = zone_sql(newest, zone, datetime.now(UTC))
+        self.connection = lake.connect(newest)
+
+    def run(self) -> StoreManifest:
+        try:
+            self.connection.execute("SET preserve_insertion_order = false")
+            sources = self._new_sources()
+            clients, seen, instruments = self._dictionaries(sources)
+            register(self.connection, clients, instruments)
+            self.entities = {"clients": len(clients), "instruments": len(instruments)}
+            datasets = {}
+            for dataset in DATASETS.values():
+                if any(table in self.newest.tables for table in dataset.tables):
+                    datasets[dataset.name] = self._dataset(dataset)
+        finally:
+            self.connection.close()
+        names = self._write_dictionaries(clients, seen, instruments)
+        manifest = StoreManifest(
+            self.generation, self.newest.id, self.zone.key, *names,
+            {table: state.version for table, state in self.newest.tables.items()}, datasets,
+        )  # fmt: skip
+        atomic_write(self.folder / _NAME, manifest.to_json())
+        _remove_others(self.folder, manifest)
+        return manifest
+
+    def _added(self, table: str, old: Mapping[str, int]) -> str | None:
+        """A relation of the rows that came since an old version; None: all must be read."""
+        state = self.newest.tables[table]
+        if table not in old or state.corrected or state.version < old[table]:
+            return None
+        files = self.lake.added_files(table, old[table], state.version)
+        added = parquet_sql(files, TABLES[table])
+        return f"(SELECT *, CAST(NULL AS TIMESTAMPTZ) AS gone_at FROM {added})"
+
+    def _new_sources(self) -> dict[str, str]:
+        """For every table that has changed, the relation of what may name new clients."""
+        old = self.stored.versions if self.stored else {}
+        found = {}
+        for table, state in self.newest.tables.items():
+            if table in TABLES and old.get(table) != state.version:
+                found[table] = self._added(table, old) or f'"{table}"'
+        return found
+
+    def _dictionaries(
+        self, sources: Mapping[str, str]
+    ) -> tuple[list[str], npt.NDArray[np.int64], list[str]]:
+        clients: list[str] = []
+        instruments: list[str] = []
+        seen = np.empty(0, np.int64)
+        if self.stored:
+            table = pq.read_table(self.folder / self.stored.clients)
+            clients, seen = table["id"].to_pylist(), table["seen"].to_numpy().copy()
+            instruments = pq.read_table(self.folder / self.stored.instruments)["id"].to_pylist()
+        code = {id: i for i, id in enumerate(clients)}
+        new, new_seen = client_ids(self.connection, sources, self.zone)
+        known = np.array([code.get(id, -1) for id in new], np.int64)
+        old = known >= 0
+        np.minimum.at(seen, known[old], new_seen[old])
+        clients += [id for id in new if id not in code]
+        seen = np.concatenate([seen, new_seen[~old]])
+        have = set(instruments)
+        found = instrument_ids(self.connection, sources)
+        return clients, seen, instruments + [id for id in found if id not in have]
+
+    def _dataset(self, dataset: Dataset) -> StoredDataset:
+        present = {t: self.newest.tables[t] for t in dataset.tables if t in self.newest.tables}
+        versions = {table: state.version for table, state in present.items()}
+        old = self.stored.datasets.get(dataset.name) if self.stored else None
+        if old and old.versions == versions:
+            return old
+        if old and set(old.versions) == set(versions) and len(old.segments) <= _MOST_DELTAS:
+            sources = {}
+            for table, state in present.items():
+                if old.versions[table] != state.version:
+                    relation = self._added(table, old.versions)
+                    if relation is None:
+                        break
+                    sources[table] = relation
+            else:
+                found = self._delta(dataset, old, sources, versions)
+                if found:
+                    return found
+        rows = sum(state.rows for state in present.values())
+        sources = {table: f'"{table}"' for table in present}
+        wide = old.wide if old else []
+        return self._segment(dataset, sources, rows, StoredDataset(versions, [], [], wide))
+
+    def _delta(
+        self, dataset: Dataset, old: StoredDataset, sources: Mapping[str, str],
+        versions: dict[str, int],
+    ) -> StoredDataset | None:  # fmt: skip
+        """The dataset with one more delta; None when it is time to rebuild it."""
+        found = self._segment(dataset, sources, 0, replace(old, versions=versions))
+        if sum(found.rows[1:]) > max(100_000, _MOST_DELTA_SHARE * found.rows[0]):
+            return None
+        return found
+
+    def _segment(
+        self, dataset: Dataset, sources: Mapping[str, str], rows: int, old: StoredDataset
+    ) -> StoredDataset:
+        """Write rows as one more segment."""
+        name = f"{dataset.name}-{self.generation:06d}"
+        wide, size = set(old.wide), (rows, self.entities[dataset.entity])
+        while True:
+            for folder in (self.folder / name, self.folder / f"{name}.part"):
+                shutil.rmtree(folder, ignore_errors=True)
+            layout = replace(dataset.layout, narrow=dataset.layout.narrow - wide)
+            stream = blocks(self.connection, dataset, self.sql, sources, size)
+            try:
+                count = write_segment(self.folder / f"{name}.part", stream, layout)
+                break
+            except TooWideError as overflow:
+                wide |= overflow.names
+        (self.folder / f"{name}.part").rename(self.folder / name)
+        sync_folder(self.folder)
+        return StoredDataset(old.versions, [*old.segments, name], [*old.rows, count], sorted(wide))
+
+    def _write_dictionaries(
+        self, clients: list[str], seen: npt.NDArray[np.int64], instruments: list[str]
+    ) -> tuple[str, str]:
+        names = (f"clients-{self.generation:06d}.parquet",
+                 f"instruments-{self.generation:06d}.parquet")  # fmt: skip
+        tables = (
+            pa.table({"id": pa.array(clients, pa.string()), "seen": seen}),
+            pa.table({"id": pa.array(instruments, pa.string())}),
+        )
+        for name, table in zip(names, tables, strict=True):
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink)
+            atomic_write(self.folder / name, sink.getvalue().to_pybytes())
+        return names
+
+
+def _highest(folder: Path) -> int:
+    """The highest generation that any leftover names."""
+    numbers = [path.stem.partition("-")[2].partition(".")[0] for path in folder.glob("*-*")]
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
+
+
+def _remove_others(folder: Path, manifest: StoreManifest) -> None:
+    keep = manifest.names() | {_NAME, "lock"}
+    for path in folder.iterdir():
+        if path.name in keep:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

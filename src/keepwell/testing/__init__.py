@@ -1,0 +1,1 @@
+"""Twins, fixtures and contract suites that packages built on keepwell may use too."""

@@ -1,0 +1,1 @@
+"""The built-in label rules, one module each."""

@@ -1,0 +1,137 @@
+"""CatBoost, the default model: oblivious trees, fast to explain for everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from keepwell.core.errors import DataError
+from keepwell.warn.models.base import MODELS, Array, BaseModel, Contributions
+from keepwell.warn.models.base import threads as cores
+
+_FILE = "model.cbm"
+
+
+@MODELS.add
+class Boosting(BaseModel):
+    """CatBoost classifier with log loss.
+
+    Args:
+        iterations: trees.
+        depth: of each.
+        learning_rate: step.
+        l2_leaf_reg: ridge on the leaves.
+        rsm: share of the inputs that each level may use.
+        subsample: share of the rows that each tree sees (Bernoulli).
+        monotone: input -> 1 (risk may only rise with it) or -1 (only fall); inputs that the
+            matrix lacks are ignored.
+        seeds: models that differ in their randomness only and are averaged, as log-odds, into one.
+        seed: of all randomness.
+        threads: for fitting. They are part of what decides the result (random draws are made per
+            thread), so the default is a fixed number and not that of the machine.
+    """
+
+    name: ClassVar[str] = "catboost"
+
+    def __init__(
+        self,
+        iterations: int = 250,
+        depth: int = 4,
+        learning_rate: float = 0.05,
+        l2_leaf_reg: float = 100.0,
+        rsm: float = 0.5,
+        subsample: float = 0.7,
+        monotone: dict[str, int] | None = None,
+        seeds: int = 2,
+        seed: int = 1,
+        threads: int = 2,
+    ) -> None:
+        super().__init__(
+            iterations=iterations, depth=depth, learning_rate=learning_rate,
+            l2_leaf_reg=l2_leaf_reg, rsm=rsm, subsample=subsample,
+            monotone=monotone or {}, seeds=seeds, seed=seed, threads=threads,
+        )  # fmt: skip
+        self._model: Any = None
+
+    def fit(self, X: Array, y: Array, names: Sequence[str], weight: Array | None = None) -> Self:
+        """Fit; see `Model.fit`."""
+        from catboost import Pool, sum_models
+
+        X, y, w = self._begin_fit(X, y, names, weight)
+        pool = Pool(X.astype(np.float32), y, weight=w, feature_names=list(self._names))
+        count = self._params["seeds"]
+        fitted = [self._classifier(self._params["seed"] + i).fit(pool) for i in range(count)]
+        self._model = fitted[0] if count == 1 else sum_models(fitted, weights=[1.0 / count] * count)
+        return self
+
+    def _classifier(self, seed: int) -> Any:
+        from catboost import CatBoostClassifier
+
+        p = self._params
+        return CatBoostClassifier(
+            iterations=p["iterations"],
+            depth=p["depth"],
+            learning_rate=p["learning_rate"],
+            l2_leaf_reg=p["l2_leaf_reg"],
+            rsm=p["rsm"],
+            subsample=p["subsample"],
+            bootstrap_type="Bernoulli",
+            random_seed=seed,
+            thread_count=self._params["threads"],
+            loss_function="Logloss",
+            nan_mode="Min",
+            monotone_constraints=[p["monotone"].get(name, 0) for name in self._names],
+            allow_const_label=False,
+            allow_writing_files=False,
+            verbose=False,
+        )
+
+    def log_odds(self, X: Array, names: Sequence[str]) -> Array:
+        """Log-odds of leaving, float64 [n]."""
+        rows = self._ordered(X, names).astype(np.float32)
+        if not len(rows):
+            return np.zeros(0)
+        raw = self._model.predict(
+            rows, prediction_type="RawFormulaVal", thread_count=self._threads()
+        )
+        return np.asarray(raw, np.float64)
+
+    def contributions(self, X: Array, names: Sequence[str]) -> Contributions:
+        """Exact Shapley values of the trees (TreeSHAP), in log-odds."""
+        from catboost import Pool
+
+        rows = self._ordered(X, names).astype(np.float32)
+        if not len(rows):
+            return Contributions(self._names, np.zeros((0, len(self._names))), 0.0)
+        found = self._model.get_feature_importance(
+            Pool(rows, feature_names=list(self._names)),
+            type="ShapValues",
+            thread_count=self._threads(),
+        )
+        values = np.asarray(found, np.float64)
+        return Contributions(self._names, values[:, :-1], float(values[0, -1]))
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an existing folder."""
+        self._model.save_model(str(folder / _FILE))
+        self._describe(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        from catboost import CatBoost, CatBoostError
+
+        model, _ = cls._from_description(folder)
+        model._model = CatBoost()
+        try:
+            model._model.load_model(str(folder / _FILE))
+        except CatBoostError as fault:
+            raise DataError("model.file-unreadable", file=folder / _FILE) from fault
+        return model
+
+    def _threads(self) -> int:
+        """Threads for answering, which do not change the answer."""
+        return cores(0)

@@ -1,0 +1,180 @@
+"""Who is at risk: open, funded, and long enough with us; the others get a note, not a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from keepwell.core.text import tr
+from keepwell.warn.label import Engine, day_of, lake_query
+
+MIN_DAYS: Final = 30
+"""Days since opening, or else since the first activity, before a client gets a score."""
+
+# Tables whose rows are a client's own doing, and the column that dates them.
+_ACTIVITY: Final = {
+    "trade": "at",
+    "first_purchase": "at",
+    "cash_flow": "at",
+    "session": "at",
+    "contact": "at",
+    "holding": "day",
+    "balance": "day",
+}
+
+
+class Note(StrEnum):
+    """Why a client has no score; 'scored' for those who have one."""
+
+    SCORED = "scored"
+    CLOSED = "closed"
+    UNFUNDED = "unfunded"
+    NEW = "new"
+
+
+NOTES: Final[dict[Note, str]] = {
+    Note.SCORED: "Scored.",
+    Note.CLOSED: "Not scored: the account is closed.",
+    Note.UNFUNDED: "Not scored: neither a position nor a balance is known.",
+    Note.NEW: "Not scored: with us for fewer than 30 days.",
+}
+
+
+@dataclass(frozen=True)
+class RiskSet:
+    """Clients that exist at an as-of instant, and whether each is at risk.
+
+    Attributes:
+        clients: ids, sorted.
+        note: [n] codes of `Note`.
+    """
+
+    clients: list[str]
+    note: npt.NDArray[np.object_]
+
+    @property
+    def at_risk(self) -> list[str]:
+        """Ids of the clients that get a score."""
+        return [c for c, n in zip(self.clients, self.note, strict=True) if n == Note.SCORED]
+
+    def allowed(self, clients: Sequence[str], newcomers: bool) -> npt.NDArray[np.bool_]:
+        """Which of these clients are at risk (newcomers too, if wanted), bool [len(clients)]."""
+        wanted = {Note.SCORED, Note.NEW} if newcomers else {Note.SCORED}
+        inside = {c for c, n in zip(self.clients, self.note, strict=True) if n in wanted}
+        return np.fromiter((c in inside for c in clients), np.bool_, len(clients))
+
+    def counts(self) -> dict[str, int]:
+        """Clients by note."""
+        return {str(note): int((self.note == note).sum()) for note in Note}
+
+    def words(self, client: str, locale: str | None = None) -> str:
+        """The note of one client in a language."""
+        return tr(NOTES[self.note[self.clients.index(client)]], locale)
+
+
+def risk_set(engine: Engine, as_of: datetime) -> RiskSet:
+    """Decide for every client that exists at an instant, with what was known then.
+
+    Args:
+        engine: gives clients and positions.
+        as_of: the instant.
+    """
+    clients = [str(c) for c in engine.clients(as_of)]
+    at = {client: i for i, client in enumerate(clients)}
+    day = day_of(engine, as_of)
+    tables = set(engine.manifest.tables) if engine.manifest else set()
+    note = np.full(len(clients), Note.UNFUNDED, object)
+    funded = np.zeros(len(clients), np.bool_)
+    positions = engine.positions(as_of)
+    held = np.asarray(positions.count) > 0
+    for client, has in zip(positions.clients, held, strict=True):
+        if has and client in at:
+            funded[at[client]] = True
+    if "balance" in tables:
+        for client in _with_balance(engine, as_of, day):
+            if client in at:
+                funded[at[client]] = True
+    first = _first_days(engine, as_of, day, tables)
+    opened, closed = _profile(engine, as_of, day, tables)
+    for client, i in at.items():
+        since = opened.get(client, first.get(client))
+        if client in closed:
+            note[i] = Note.CLOSED
+        elif funded[i]:
+            young = since is not None and day - since < MIN_DAYS
+            note[i] = Note.NEW if young else Note.SCORED
+    return RiskSet(clients, note)
+
+
+_SEEN = "known_at <= $t and (gone_at is null or gone_at > $t)"
+
+
+def _with_balance(engine: Engine, as_of: datetime, day: int) -> list[str]:
+    found = lake_query(
+        engine,
+        f"""select client_id from balance where {_SEEN} and day < {_date(day)}
+        group by client_id having arg_max(coalesce(cash, 0) + coalesce(securities, 0), day) > 0""",
+        t=as_of,
+    )
+    return [str(c) for c in found["client_id"]]
+
+
+def _first_days(engine: Engine, as_of: datetime, day: int, tables: set[str]) -> dict[str, int]:
+    parts = [
+        f"select client_id, min({_local(engine, column)}) as d from {table} where known_at <= $t "
+        + (f"and day < {_date(day)}" if column == "day" else 'and "at" < $t')
+        + " group by client_id"
+        for table, column in _ACTIVITY.items()
+        if table in tables
+    ]
+    if not parts:
+        return {}
+    found = lake_query(
+        engine,
+        "select client_id, min(d) - date '1970-01-01' as d from ("
+        + " union all ".join(parts)
+        + ") group by client_id",
+        t=as_of,
+    )
+    return {str(c): int(d) for c, d in zip(found["client_id"], found["d"], strict=True)}
+
+
+def _profile(
+    engine: Engine, as_of: datetime, day: int, tables: set[str]
+) -> tuple[dict[str, int], set[str]]:
+    """Opening days, and the clients that are closed, by the newest profile known."""
+    if "client" not in tables:
+        return {}, set()
+    found = lake_query(
+        engine,
+        f"""select client_id, opened_on - date '1970-01-01' as opened,
+            coalesce(closed_on <= {_date(day)}, false) or coalesce(status = 'closed', false) as shut
+        from client where {_SEEN} and valid_from <= $t
+        qualify row_number() over (partition by client_id order by valid_from desc) = 1""",
+        t=as_of,
+    )
+    rows = zip(found["client_id"], found["opened"], found["shut"], strict=True)
+    opened: dict[str, int] = {}
+    closed: set[str] = set()
+    for client, since, shut in rows:
+        if since is not None and since == since:  # a NaN stands for an unknown day
+            opened[str(client)] = int(since)
+        if shut:
+            closed.add(str(client))
+    return opened, closed
+
+
+def _local(engine: Engine, column: str) -> str:
+    if column == "day":
+        return "day"
+    return f"cast(\"{column}\" at time zone '{engine.workspace.zone.key}' as date)"
+
+
+def _date(day: int) -> str:
+    return f"(date '1970-01-01' + {day})"
