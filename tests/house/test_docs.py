@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    p for p in ROOT.rglob("*.md") if not {".venv", "build"} & set(p.relative_to(ROOT).parts)
+    p
+    for p in ROOT.rglob("*.md")
+    if not {".venv", ".git", ".pytest_cache", "build"} & set(p.relative_to(ROOT).parts)
 )
 
 
@@ -57,7 +60,20 @@ def test_raised_codes_are_registered_and_registered_codes_are_raised():
     source = "\n".join(
         p.read_text("utf-8") for p in (ROOT / "src").rglob("*.py") if p.name != "errors.py"
     )
-    unused = [code for code in ERRORS if f'"{code}"' not in source]
+    raised = re.findall(r"(?:Data|Usage|Keepwell)Error\(\s*\"([^\"]+)\"", source)
+    assert len(raised) > 30
+    assert [code for code in raised if code not in ERRORS] == []
+    # Some codes are put together: f"indicator.{kind}-unknown".
+    built = [
+        re.compile(re.sub(r"{\w+}", "[a-z-]+", code.replace(".", r"\.")))
+        for code in re.findall(r'f"([a-z-]+\.[a-z{}_-]+)"', source)
+        if "{" in code
+    ]
+    unused = [
+        code
+        for code in ERRORS
+        if f'"{code}"' not in source and not any(b.fullmatch(code) for b in built)
+    ]
     assert not unused
 
 
@@ -75,16 +91,183 @@ def test_both_readmes_show_the_two_commands():
         assert "make test" in text
 
 
+def test_the_chinese_readme_is_the_english_ones_equal():
+    english, chinese = (
+        (ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md")
+    )
+    assert len(re.findall(r"^## ", english, re.MULTILINE)) == len(
+        re.findall(r"^## ", chinese, re.MULTILINE)
+    )
+    assert _commands_shown(english) == _commands_shown(chinese)
+    other = {
+        "README.md",
+        "README.zh-CN.md",
+        "docs/images/report-en.png",
+        "docs/images/report-zh.png",
+    }
+    assert set(_links(english)) - other == set(_links(chinese)) - other
+
+
+def test_readmes_print_no_result_that_the_accuracy_page_does_not():
+    """Shares and decimals (0.73, 2.1×, 20.9 %) may stand there only if the page has them."""
+    accuracy = ROOT / "docs/reference/accuracy.md"
+    known = accuracy.read_text("utf-8") if accuracy.exists() else ""
+    for name in ("README.md", "README.zh-CN.md"):
+        text = re.sub(r"\]\([^)]*\)", "", (ROOT / name).read_text("utf-8"))
+        figures = re.findall(r"(?<![\w.-])\d+\.\d+(?![\w.-]*\d)", text)
+        allowed = {"3.11", "4.0", "1.0", "2.0"}  # versions of Python and licences
+        assert [f for f in figures if f not in allowed and f not in known] == []
+
+
+def test_every_command_and_option_has_its_line():
+    page = (ROOT / "docs/reference/commands.md").read_text("utf-8")
+    for path, command in _commands().items():
+        assert f"## `{path}`\n" in page
+        section = page.split(f"## `{path}`\n")[1].split("\n## ")[0]
+        for parameter in command.params:
+            for option in [*parameter.opts, *parameter.secondary_opts]:
+                if option != "--help":
+                    assert f"`{option}`" in section, (path, option)
+
+
+def test_every_setting_has_its_line():
+    from pydantic import BaseModel
+
+    from keepwell.observe import mapping
+
+    page = (ROOT / "docs/reference/settings.md").read_text("utf-8")
+    models = [
+        model
+        for name, model in vars(mapping).items()
+        if isinstance(model, type) and issubclass(model, BaseModel) and not name.startswith("_")
+        if model is not BaseModel and model.__module__ == mapping.__name__
+    ]
+    assert len(models) >= 10
+    for model in models:
+        section = page.split(f"\n## {model.__name__}\n")[1].split("\n## ")[0]
+        for name, field in model.model_fields.items():
+            line = rf"^\| `{field.alias or name}` \| .+ \| .+ \|$"
+            assert re.search(line, section, re.MULTILINE), (model.__name__, name)
+
+
+def test_every_error_reason_indicator_and_column_has_its_line():
+    from keepwell.core.errors import ERRORS, REASONS
+    from keepwell.observe.contract import TABLES
+    from keepwell.observe.indicators import INDICATORS
+
+    pages = {
+        name: (ROOT / "docs/reference" / f"{name}.md").read_text("utf-8")
+        for name in ("errors", "indicators", "contract")
+    }
+    lines = pages["errors"].splitlines()
+    for code in {**ERRORS, **REASONS}:
+        assert sum(line.startswith(f"| `{code}` |") for line in lines) == 1, code
+    for item in INDICATORS.values():
+        for words in (item.id, item.title("en"), item.title("zh")):
+            assert words in pages["indicators"], (item.id, words)
+    for name, table in TABLES.items():
+        section = pages["contract"].split(f"\n## {name}\n")[1].split("\n## ")[0]
+        assert [c.name for c in table.columns if f"| `{c.name}` |" not in section] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_shown_exist(page):
+    """Each `$ keepwell ...` names a command and options that there are; `$ make ...` a target."""
+    known = _commands()
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    root = set(_options(known["keepwell"]))
+    for line in _commands_shown(page.read_text("utf-8")):
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert words[1] in targets, line
+        if words[0] != "keepwell":
+            continue
+        words = words[1:]
+        while words and words[0].startswith("--"):
+            assert words[0] in root, line
+            words = words[2:] if words[0] == "--lang" else words[1:]
+        path = f"keepwell {words[0]}"
+        if len(words) > 1 and f"{path} {words[1]}" in known:
+            path = f"{path} {words[1]}"
+        assert path in known, line
+        unknown = {w for w in words if w.startswith("-")} - set(_options(known[path]))
+        assert not unknown, line
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        if name == "README.md" or (page.parent.name == "adr" and page.name != "README.md"):
+            continue
+        assert f"]({name})" in index, name
+    decisions = (ROOT / "docs/adr/README.md").read_text("utf-8")
+    assert [p.name for p in (ROOT / "docs/adr").glob("ADR-*.md") if p.name not in decisions] == []
+
+
+def test_the_mapping_shown_is_a_mapping():
+    from keepwell.observe.mapping import Mapping
+    from keepwell.observe.select import sources_of
+
+    page = (ROOT / "docs/how-to/own-data.md").read_text("utf-8")
+    whole = re.findall(r"```yaml\n(version: .*?)```", page, re.DOTALL)
+    assert len(whole) == 1
+    mapping = Mapping.parse(whole[0])
+    assert sources_of(mapping, list(mapping.tables)) == ["客户", "成交"]
+
+
+@pytest.mark.parametrize("name", ["add-an-indicator.md", "add-a-connector.md", "add-a-model.md"])
+def test_extensions_shown_pass_their_suites(name, tmp_path):
+    """The page's python is a test module: run it in a process of its own, as a package would."""
+    module = tmp_path / f"test_{name.removesuffix('.md').replace('-', '_')}.py"
+    module.write_text(_python(ROOT / "docs/how-to" / name), "utf-8")
+    options = ["-q", "-p", "no:cacheprovider", "-W", "error", "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(module)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+def _python(page):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    assert blocks
+    return "\n".join(blocks)
+
+
+def _links(text):
+    return [t for t in re.findall(r"\]\(([^)\s]+)", text) if "://" not in t]
+
+
+def _commands_shown(text):
+    """Lines after `$ ` of the console blocks, without their remarks."""
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [line[2:].split(" #")[0].strip() for line in lines]
+
+
+def _commands():
+    import typer
+
+    from keepwell.cli import app
+
+    return dict(_generator()._walk(typer.main.get_command(app), "keepwell"))
+
+
+def _options(command):
+    return [o for p in command.params for o in [*p.opts, *p.secondary_opts] if o.startswith("-")]
+
+
 def test_tutorial_runs(tmp_path):
     """Every python block of the tutorial runs, in order, on the real demo data."""
-    blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/tutorial.md").read_text("utf-8"), re.DOTALL
-    )
-    assert len(blocks) >= 4
     script = tmp_path / "tutorial.py"
-    script.write_text("\n".join(blocks), "utf-8")
+    script.write_text(_python(ROOT / "docs/tutorial.md"), "utf-8")
     done = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", str(script)],
         cwd=ROOT,
         capture_output=True,
         text=True,

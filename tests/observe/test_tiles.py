@@ -203,6 +203,18 @@ def test_another_zone_makes_other_days(tmp_path: Path) -> None:
     assert merged(athens) != merged(york)
 
 
+def test_a_store_of_another_shape_is_made_again(tmp_path: Path) -> None:
+    """As after an upgrade that keeps one more measure."""
+    lake, file = Lake(tmp_path / "lake"), tmp_path / "tiles" / "manifest.json"
+    put(lake, trades(30))
+    first = TileStore.open(tmp_path / "tiles", lake, ATHENS)
+    assert TileStore.open(tmp_path / "tiles", lake, ATHENS).manifest == first.manifest
+    file.write_text(file.read_text().replace(first.manifest.shape, "0" * 64))
+    again = TileStore.open(tmp_path / "tiles", lake, ATHENS)
+    assert again.manifest.generation == first.manifest.generation + 1
+    assert merged(block_of(again)) == merged(block_of(first))
+
+
 @pytest.mark.parametrize("broken", ["", "{", '{"format": 0}'])
 def test_a_broken_manifest_is_made_again(tmp_path: Path, broken: str) -> None:
     lake = Lake(tmp_path / "lake")

@@ -63,6 +63,15 @@ def test_reasons_are_groups_that_push_up_with_the_clients_own_numbers():
     assert first.reasons[0].fact.value == 1
 
 
+def test_what_is_no_different_from_most_is_no_reason():
+    names, X = frame(position_count=[2.0, 2.0, 2.0], days_since_trade=[90.0, 5.0, 5.0])
+    parts = Contributions(
+        ("days_since_trade", "position_count"), np.array([[0.4, 0.9], [0.0, 0.9], [0.0, 0.9]]), 0.0
+    )
+    found = explain(parts, X, names, ["a", "b", "c"], typical=np.median(X, axis=0))
+    assert [[r.code for r in e.reasons] for e in found] == [[ReasonCode.TRADING_SILENT], [], []]
+
+
 def test_own_normal_is_the_rate_of_the_longer_window():
     assert "trade_count_30d" in INDICATORS
     names, X = frame(trade_count_30d=[1.0, 2.0], trade_count_366d=[73.2, 12.2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -36,17 +37,18 @@ def explain(
     if as_json:
         write_json(found.to_json(current_locale(), opened.currency))
     else:
-        show_explanation(found, opened.currency)
+        show_explanation(found, opened.currency, opened.zone)
 
 
-def show_explanation(found: ClientExplanation, currency: str) -> None:
+def show_explanation(found: ClientExplanation, currency: str, zone: ZoneInfo) -> None:
     """Write an explanation for people."""
     from keepwell.warn.risk import NOTES, Note
     from keepwell.warn.tier import TITLES, Tier
 
+    as_of = found.as_of.astimezone(zone).isoformat(timespec="minutes")
     say(
         "Client {client} at {as_of}, model {model}",
-        client=found.client, as_of=found.as_of.isoformat(), model=found.version,
+        client=found.client, as_of=as_of, model=found.version,
     )  # fmt: skip
     say("Coverage: {share} of the indicators", share=percent(found.coverage))
     if found.score is None or found.explanation is None or found.tier is None:

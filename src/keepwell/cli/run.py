@@ -65,6 +65,8 @@ def show_run(result: RunResult, top: int = 15) -> None:
     from keepwell.learn.report.terminal import proof_table, ranking_table
 
     console = Console()
+    # Narrower than this, or piped, the reasons would be cut to nothing.
+    console.width = max(console.width, 140)
     if result.data.backtest is not None:
         console.print(proof_table(result.data))
     else:

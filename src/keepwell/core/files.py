@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -22,6 +26,33 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written: `.<name>.<process id>.tmp`.
+
+    Args:
+        folder: where; nothing happens when it does not exist. What a process that still runs is
+            writing stays.
+    """
+    for path in sorted(folder.glob(".*.tmp")):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match is None or _runs(int(match[1])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from keepwell.core.days import parse_as_of
 from keepwell.core.errors import DataError, UsageError
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.dataset import unlabelled
 from keepwell.warn.models.base import sigmoid
-from keepwell.warn.reason import Explanation, explain, medians
+from keepwell.warn.reason import Explanation, codes_of, explain, medians
 from keepwell.warn.registry import ModelStore, ModelVersion
 from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import Note, risk_set
@@ -95,19 +93,17 @@ def explain_client(
     Args:
         workspace: where `run` was done before.
         client: id.
-        as_of: the instant; default: the model's ranking date as the mapping plans it.
+        as_of: the instant; default: that of the newest ranking.
 
     Raises:
         DataError: no model was trained yet.
         UsageError: no such client, or none at that instant.
     """
-    from keepwell.learn.run import plan
-
     engine = LocalEngine.open(workspace)
     version = ModelStore(workspace.models).latest()
     if version is None:
         raise DataError("explain.model-missing")
-    at = parse_as_of(as_of, workspace.zone) if as_of else plan(workspace, engine).rank_at
+    at = parse_as_of(as_of, workspace.zone) if as_of else _ranked_at(workspace, engine, version)
     risk = risk_set(engine, at)
     if client not in risk.clients:
         raise UsageError("explain.client-unknown", client=client, as_of=at.isoformat())
@@ -121,40 +117,57 @@ def explain_client(
         return ClientExplanation(
             client, at, version.id, note, None, None, None, coverage, None, None, {}, values
         )
-    now, z = _explained(engine, version, client, at, risk.at_risk)
-    score = float(version.trained.score(np.array([z]))[0])
+    now = _explained(engine, version, client, at, risk.at_risk)
     then = _week_ago(engine, version, client, at)
-    changed = _changes(now, then[0]) if then else {}
+    changed = _changes(now.pushes, then.pushes) if then else {}
     return ClientExplanation(
-        client, at, version.id, note, score, tier_of(score).code, float(sigmoid(np.array([z]))[0]),
-        coverage, now, then[1] if then else None, changed, values,
+        client, at, version.id, note, now.score, tier_of(now.score).code, now.probability,
+        coverage, now.explanation, then.score if then else None, changed, values,
     )  # fmt: skip
+
+
+def _ranked_at(workspace: Workspace, engine: LocalEngine, version: ModelVersion) -> datetime:
+    from keepwell.learn.run import RANKED_AT, plan
+
+    if RANKED_AT in version.facts:
+        return datetime.fromisoformat(version.facts[RANKED_AT])
+    return plan(workspace, engine).rank_at
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """One client at one instant; `pushes`: reason code -> log-odds, of all codes."""
+
+    explanation: Explanation
+    pushes: dict[str, float]
+    score: float
+    probability: float
 
 
 def _explained(
     engine: LocalEngine, version: ModelVersion, client: str, at: datetime, clients: list[str]
-) -> tuple[Explanation, float]:
+) -> _Explained:
     data = unlabelled(engine, at, version.definition, clients=clients, extra=rfm_inputs)
-    row = [clients.index(client)]
-    X = data.X[row]
+    X = data.X[[clients.index(client)]]
     parts = version.trained.contributions(X, data.names)
     found = explain(parts, X, data.names, [client], typical=medians(data.X))
-    return found[0], float(version.trained.log_odds(X, data.names)[0])
+    pushes: dict[str, float] = {}
+    for code, push in zip(codes_of(parts.names), parts.values[0], strict=True):
+        pushes[str(code)] = pushes.get(str(code), 0.0) + float(push)
+    z = version.trained.log_odds(X, data.names)
+    return _Explained(found[0], pushes, float(version.trained.score(z)[0]), float(sigmoid(z)[0]))
 
 
 def _week_ago(
     engine: LocalEngine, version: ModelVersion, client: str, at: datetime
-) -> tuple[Explanation, float] | None:
+) -> _Explained | None:
     before = at - timedelta(days=7)
-    risk = risk_set(engine, before)
-    if client not in risk.at_risk:
+    at_risk = risk_set(engine, before).at_risk
+    if client not in at_risk:
         return None
-    found, z = _explained(engine, version, client, before, risk.at_risk)
-    return found, float(version.trained.score(np.array([z]))[0])
+    return _explained(engine, version, client, before, at_risk)
 
 
-def _changes(now: Explanation, then: Explanation) -> dict[str, float]:
-    before = {str(r.code): r.push for r in then.reasons}
-    after = {str(r.code): r.push for r in now.reasons}
-    moves = {c: after.get(c, 0.0) - before.get(c, 0.0) for c in {*before, *after}}
+def _changes(now: dict[str, float], then: dict[str, float]) -> dict[str, float]:
+    moves = {code: now[code] - then[code] for code in now}
     return dict(sorted(moves.items(), key=lambda item: (-abs(item[1]), item[0])))

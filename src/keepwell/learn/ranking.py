@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from keepwell.core.days import local_day, to_date
 from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.indicators import INDICATORS
 from keepwell.warn.backtest import Trained
 from keepwell.warn.dataset import unlabelled
 from keepwell.warn.label import LabelDefinition, lake_query
@@ -107,7 +108,8 @@ def rank(
         places = np.array([place[c] for c in at_risk])
         scores = trained.score(z)
         out["score"][places], out["probability"][places] = scores, sigmoid(z)
-        out["coverage"][places] = data.coverage()
+        catalogue = [name for name in data.names if name in INDICATORS]
+        out["coverage"][places] = data.columns(catalogue).coverage()
         chosen = np.flatnonzero((scores >= 60) | (np.argsort(np.argsort(-z)) < explained))
         explanations = _explain(trained, data.X, data.names, at_risk, chosen)
     assets = _assets(engine, as_of, place)

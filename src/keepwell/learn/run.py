@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from keepwell.core.days import day_number, local_day, midnight, parse_as_of
 from keepwell.core.errors import DataError
+from keepwell.core.files import atomic_write, sweep
 from keepwell.core.text import tr
 from keepwell.learn.proof import Proof, prove
 from keepwell.learn.ranking import Ranking, rank
@@ -31,6 +31,9 @@ from keepwell.warn.risk import risk_set
 from keepwell.warn.score import Capacity
 
 Progress = Callable[[str], None]
+
+RANKED_AT = "ranked_at"
+"""Fact of a model version: the instant that it was trained to rank."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def train_version(
     store = ModelStore(workspace.models)
     known = store.find(key)
     if known:
-        return known
+        return _in_force(store, known)
     data = build_dataset(
         engine, dates, definition, known_by=at, extra=rfm_inputs, progress=progress
     )
@@ -153,7 +156,18 @@ def train_version(
     trained = train(data, inputs=usable_inputs(data, now), capacity=planned.capacity)
     return store.publish(
         trained, definition, manifest=data.manifest, versions=data.versions, key=key,
-        metrics=_metrics(proof), facts=_facts(proof, engine),
+        metrics=_metrics(proof), facts=_facts(proof, engine, at),
+    )  # fmt: skip
+
+
+def _in_force(store: ModelStore, known: ModelVersion) -> ModelVersion:
+    """Put a version in force again: another date's came after it, or a crash before it was."""
+    latest = store.latest()
+    if latest is not None and latest.id == known.id:
+        return known
+    return store.publish(
+        known.trained, known.definition, manifest=known.manifest, versions=known.versions,
+        key=known.key,
     )  # fmt: skip
 
 
@@ -163,10 +177,11 @@ def _metrics(proof: Proof | None) -> dict[str, dict[str, object]]:
     return {model.code: dict(model.metrics) for model in proof.result.models}
 
 
-def _facts(proof: Proof | None, engine: LocalEngine) -> dict[str, object]:
-    if proof is None:
-        return {}
-    return {"tested_at": proof.test_at.astimezone(engine.zone).date().isoformat()}
+def _facts(proof: Proof | None, engine: LocalEngine, ranked_at: datetime) -> dict[str, object]:
+    facts: dict[str, object] = {RANKED_AT: ranked_at.isoformat()}
+    if proof is not None:
+        facts["tested_at"] = proof.test_at.astimezone(engine.zone).date().isoformat()
+    return facts
 
 
 def run(
@@ -187,6 +202,8 @@ def run(
         DataError: nothing was ingested, or no training date has a mature label.
     """
     say = progress or (lambda _: None)
+    for folder in (workspace.out, workspace.models, workspace.state / "proofs"):
+        sweep(folder)
     say(tr("Refresh the tiles"))
     engine = LocalEngine.open(workspace)
     planned = plan(workspace, engine, as_of)
@@ -221,5 +238,5 @@ def _write(
     write_risk_csv(csv, risk, locale)
     write_risk_parquet(parquet, risk)
     write_report(report, data, locale)
-    shutil.copyfile(version.folder / "model_card.md", card)
+    atomic_write(card, (version.folder / "model_card.md").read_bytes())
     return csv, parquet, report, card

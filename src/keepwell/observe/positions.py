@@ -186,6 +186,25 @@ def summarise(
 
 
 @numba.njit(nogil=True, cache=True)
+def _latest_snapshots(  # type: ignore[no-untyped-def]
+    known_day, days, open_tail, day, known_on, gone, narrow, wide, kind_at, low, high, begin, s
+):
+    """Raises s to one client's own latest visible snapshot day before each X."""
+    for i in range(low, high):
+        kind = narrow[i, kind_at] if kind_at >= 0 else wide[i, -1 - kind_at]
+        always = known_on[i] == ALWAYS
+        if kind != SNAPSHOT or known_on[i] > known_day or (len(gone) and gone[i] <= known_day):
+            continue
+        for a in range(len(days)):
+            tail = open_tail[a] and always and day[i] == days[a]
+            if day[i] > s[a] and (day[i] < days[a] or tail):
+                s[a] = day[i]
+    for a in range(len(days)):
+        if s[a] == NONE and begin < days[a]:
+            s[a] = begin
+
+
+@numba.njit(nogil=True, cache=True)
 def _hold(  # type: ignore[no-untyped-def]
     known_day, days, open_tail, full, earliest, day, known_on, gone, narrow, wide,
     instrument_at, kind_at, quantity_at, low, high, begin,
@@ -197,20 +216,11 @@ def _hold(  # type: ignore[no-untyped-def]
     doubt = np.zeros(count, np.bool_)
     k = 0
     for q in range(len(begin)):
-        for a in range(count):
-            s[a], doubt[a], amount[a] = full[a], False, 0
-        for i in range(low[q], high[q]):  # the client's own latest snapshot before each X
-            kind = narrow[i, kind_at] if kind_at >= 0 else wide[i, -1 - kind_at]
-            always = known_on[i] == ALWAYS
-            if kind != SNAPSHOT or known_on[i] > known_day or (len(gone) and gone[i] <= known_day):
-                continue
-            for a in range(count):
-                tail = open_tail[a] and always and day[i] == days[a]
-                if day[i] > s[a] and (day[i] < days[a] or tail):
-                    s[a] = day[i]
-        for a in range(count):
-            if s[a] == NONE and begin[q] < days[a]:
-                s[a] = begin[q]
+        s[:], doubt[:], amount[:] = full, False, 0
+        _latest_snapshots(
+            known_day, days, open_tail, day, known_on, gone, narrow, wide, kind_at,
+            low[q], high[q], begin[q], s,
+        )  # fmt: skip
         current, since = np.int64(-1), np.int64(NONE)
         for i in range(low[q], high[q] + 1):
             code = np.int64(-1)
@@ -219,22 +229,15 @@ def _hold(  # type: ignore[no-untyped-def]
                     narrow[i, instrument_at] if instrument_at >= 0 else wide[i, -1 - instrument_at]
                 )
             if code != current:  # the instrument before is complete
-                most = np.int64(0)
-                for a in range(count):
-                    most = max(most, amount[a])
-                if most > 0:
-                    instrument[k], first[k] = current, since
-                    for a in range(count):
-                        quantity[k, a] = amount[a]
+                if amount.max() > 0:
+                    instrument[k], first[k], quantity[k] = current, since, amount
                     k += 1
                 if since != NONE:
                     ever[q] += 1
                     newest[q] = max(newest[q], since)
-                    for a in range(count):
-                        fresh[q, a] += since >= days[a]
+                    fresh[q] += since >= days
                 current, since = code, np.int64(NONE)
-                for a in range(count):
-                    amount[a] = 0
+                amount[:] = 0
             if i == high[q] or known_on[i] > known_day or (len(gone) and gone[i] <= known_day):
                 continue
             kind = narrow[i, kind_at] if kind_at >= 0 else wide[i, -1 - kind_at]

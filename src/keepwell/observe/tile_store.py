@@ -10,11 +10,13 @@ they mapped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -37,12 +39,14 @@ from keepwell.observe.tile_build import (
     blocks,
     client_ids,
     instrument_ids,
+    query,
     register,
     zone_sql,
 )
 from keepwell.observe.tile_rows import Block, Segment, TooWideError, write_segment
+from keepwell.observe.tile_sql import ZoneSql
 
-FORMAT = 1
+FORMAT = 2
 _MOST_DELTAS = 8
 _MOST_DELTA_SHARE = 0.2
 _NAME = "manifest.json"
@@ -86,6 +90,7 @@ class StoreManifest:
     """One consistent state of the store.
 
     Attributes:
+        shape: digest of what the datasets keep and how; another one means another program.
         generation: counts refreshes.
         lake: id of the lake's manifest it follows.
         zone: name of the zone whose days it has.
@@ -94,6 +99,7 @@ class StoreManifest:
         datasets: by name.
     """
 
+    shape: str
     generation: int
     lake: int
     zone: str
@@ -117,6 +123,14 @@ class StoreManifest:
             return None
         datasets = {name: StoredDataset(**value) for name, value in raw.pop("datasets").items()}
         return cls(**raw, datasets=datasets)
+
+    def follows(self, newest: Manifest, zone: ZoneInfo) -> bool:
+        """Whether the store has all of a lake's manifest, in the days of a zone."""
+        return self.lake == newest.id and self.reusable(zone)
+
+    def reusable(self, zone: ZoneInfo) -> bool:
+        """Whether what is stored is of this program's shape and of a zone."""
+        return self.zone == zone.key and self.shape == shape()
 
     def names(self) -> set[str]:
         """Everything in the folder that this state needs."""
@@ -198,15 +212,28 @@ def refresh(folder: Path, lake: LakeReader, newest: Manifest, zone: ZoneInfo) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     stored = StoreManifest.load(folder)
-    if stored and (stored.lake, stored.zone) == (newest.id, zone.key):
+    if stored and stored.follows(newest, zone):
         return stored
     with FileLock(folder / "lock"):
         stored = StoreManifest.load(folder)  # another process may have done it meanwhile
-        if stored and (stored.lake, stored.zone) == (newest.id, zone.key):
+        if stored and stored.follows(newest, zone):
             return stored
-        if stored and stored.zone != zone.key:
+        if stored and not stored.reusable(zone):
             stored = None
         return _Refresh(folder, lake, newest, zone, stored).run()
+
+
+@lru_cache
+def shape() -> str:
+    """Digest of the datasets' columns and of the SQL behind them."""
+    fixed = ZoneSql(ZoneInfo("UTC"), 0, 1)
+    parts = []
+    for dataset in DATASETS.values():
+        layout = dataset.layout
+        sources = {table: table for table in dataset.tables}
+        parts.append((dataset.name, layout.names, sorted(layout.narrow), layout.order,
+                      query(dataset, fixed, sources, "")))  # fmt: skip
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 class _Refresh:
@@ -237,7 +264,7 @@ class _Refresh:
             self.connection.close()
         names = self._write_dictionaries(clients, seen, instruments)
         manifest = StoreManifest(
-            self.generation, self.newest.id, self.zone.key, *names,
+            shape(), self.generation, self.newest.id, self.zone.key, *names,
             {table: state.version for table, state in self.newest.tables.items()}, datasets,
         )  # fmt: skip
         atomic_write(self.folder / _NAME, manifest.to_json())

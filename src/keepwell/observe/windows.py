@@ -106,7 +106,7 @@ class Plan:
         slot = -1 if need.stat == "days" else _slot(self._slots[need.stat], need.measure)
         return self.row[need], slot, low, high
 
-    def columns(self, rows: Rows) -> tuple[Ints, ...]:
+    def columns(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         """Where a set of rows keeps what the plan reads, as tables of two columns.
 
         Returns:
@@ -119,7 +119,9 @@ class Plan:
         picks = [_table([(wide[m], 0) for m in self._slots[stat]], 2) for stat in _BANDED[1:]]
         last = [(wide[n.measure], int(self.spec.measure(n.measure).real)) for n in self._last]
         std = [(wide.get(n.measure, -1 - narrow.get(n.measure, 0)), 0) for n in self._std]
-        return *pairs, *picks, _table(last, 2), _table(std, 2)
+        # unsigned: numba then leaves out the check for indices from the end
+        found = [part.astype(np.uint64) for part in (*pairs, *picks)]
+        return *found, _table(last, 2), _table(std, 2)
 
     @property
     def sums(self) -> int:
@@ -165,6 +167,6 @@ def run(plan: Plan, day: int, rows: Rows, low: Ints, high: Ints, at: Ints, out: 
         rows.day, rows.known, rows.gone, rows.narrow, rows.wide, rows.wide.view(np.float64),
     )  # fmt: skip
     kernel(
-        day, low, high, at, plan.ages, len(plan.edges), plan.sums, ops, arrays,
-        plan.columns(rows), rows.newest > day, _LN, out,
+        day, low.astype(np.uint64), high.astype(np.uint64), at, plan.ages, len(plan.edges),
+        plan.sums, ops, arrays, plan.columns(rows), rows.newest > day, _LN, out,
     )  # fmt: skip

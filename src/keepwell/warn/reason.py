@@ -200,20 +200,22 @@ def explain(
     kinds = sorted(set(codes))
     member = np.array([[code == kind for kind in kinds] for code in codes], np.float64)
     pushes = contributions.values @ member
-    # What is absent cannot be told as a reason, however much its absence pushes; nor can what is
-    # no different from most.
-    usual = middle[[at[name] for name in inputs]]
-    same = np.abs(values - usual) <= ALIKE * np.maximum(np.abs(values), np.abs(usual))
-    told = np.where(np.isnan(values) | same, -np.inf, contributions.values)
     market = np.array([code == ReasonCode.MARKET_STRESS for code in codes])
+    mute = np.isnan(values)
+    if typical is not None:
+        mute |= _alike(values, middle[[at[name] for name in inputs]]) & ~market
+    # What is absent cannot be told as a reason, however much its absence pushes; nor can what is
+    # no different from most, except of the market, which is the same for everybody.
+    told = np.where(mute, -np.inf, contributions.values)
     out = []
     for row, client in enumerate(clients):
         reasons: list[Reason] = []
         for j in np.argsort(-pushes[row], kind="stable"):
             if len(reasons) == most or pushes[row, j] < LEAST:
                 break
-            best = int(np.argmax(np.where(member[:, j] > 0, told[row], -np.inf)))
-            if not told[row, best] > 0:
+            inside = np.where(member[:, j] > 0, told[row], -np.inf)
+            best = int(np.argmax(inside))
+            if not inside[best] > 0:
                 continue
             fact = _fact(inputs[best], X[row], at, middle, coverage or {})
             reasons.append(Reason(kinds[j], float(pushes[row, j]), fact))
@@ -225,6 +227,12 @@ def explain(
             )
         )  # fmt: skip
     return out
+
+
+def _alike(values: Array, usual: Array) -> npt.NDArray[np.bool_]:
+    """Where a number is hardly different from the usual one, bool [n, k]."""
+    scale = np.maximum(np.abs(values), np.abs(usual))
+    return np.asarray(np.abs(values - usual) <= ALIKE * scale, np.bool_)
 
 
 def medians(X: Array) -> Array:

@@ -68,6 +68,8 @@ class ReasonCode(StrEnum):
     HOLDINGS_SHRINKING = "holdings.shrinking"
     HOLDINGS_CONCENTRATED = "holdings.concentrated"
     HOLDINGS_PEERS = "holdings.peers"
+    HOLDINGS_SIZE = "holdings.size"
+    HOLDINGS_STALE = "holdings.stale"
     HOLDINGS_KIND = "holdings.kind"
     PRICE_FEES = "price.fees"
     CLIENT_TENURE = "client.tenure"
@@ -107,6 +109,8 @@ TITLES: Final[dict[ReasonCode, str]] = {
     ReasonCode.HOLDINGS_SHRINKING: "Holdings shrink",
     ReasonCode.HOLDINGS_CONCENTRATED: "Holdings rest on few instruments",
     ReasonCode.HOLDINGS_PEERS: "Others who hold the same are leaving",
+    ReasonCode.HOLDINGS_SIZE: "Positions of a size that clients close",
+    ReasonCode.HOLDINGS_STALE: "Takes up nothing new",
     ReasonCode.HOLDINGS_KIND: "Holdings of the kind that clients close",
     ReasonCode.PRICE_FEES: "Fees have changed",
     ReasonCode.CLIENT_TENURE: "Time with us",
@@ -138,6 +142,8 @@ CAUSE_OF: Final[dict[ReasonCode, Cause]] = {
     ReasonCode.HOLDINGS_SHRINKING: Cause.BEHAVIOUR,
     ReasonCode.HOLDINGS_CONCENTRATED: Cause.ADVICE,
     ReasonCode.HOLDINGS_PEERS: Cause.PRODUCT,
+    ReasonCode.HOLDINGS_SIZE: Cause.BEHAVIOUR,
+    ReasonCode.HOLDINGS_STALE: Cause.BEHAVIOUR,
     ReasonCode.HOLDINGS_KIND: Cause.PRODUCT,
     ReasonCode.PRICE_FEES: Cause.PRICE,
     ReasonCode.CLIENT_TENURE: Cause.LIFE_EVENT,
@@ -171,7 +177,13 @@ _RULES: Final[tuple[tuple[str, str, ReasonCode], ...]] = (
     ("service", ".*(wait|resol).*", ReasonCode.SERVICE_SLOW),
     ("service", ".*(csat|complaint|survey|nps).*", ReasonCode.SERVICE_UNHAPPY),
     ("service", ".*", ReasonCode.SERVICE_CONTACT),
-    ("portfolio", ".*(change|dropped|added|left|gone|trend).*", ReasonCode.HOLDINGS_SHRINKING),
+    ("portfolio", ".*position_units", ReasonCode.HOLDINGS_SIZE),
+    ("portfolio", ".*(new_instrument|ever_held|added|increased).*", ReasonCode.HOLDINGS_STALE),
+    (
+        "portfolio",
+        ".*(change|dropped|left|gone|trend|cut|reduced|given_up).*",
+        ReasonCode.HOLDINGS_SHRINKING,
+    ),
     ("portfolio", ".*(weight|concentration|herfindahl).*", ReasonCode.HOLDINGS_CONCENTRATED),
     ("portfolio", ".*(count|held|positions).*", ReasonCode.HOLDINGS_FEW),
     ("portfolio", "holdings_value", ReasonCode.MONEY_SMALLER),

@@ -138,7 +138,13 @@ def test_largest_withdrawal(count, largest, assets, expected) -> None:
 
 
 def test_any_activity_is_the_latest_of_the_tables_there_are() -> None:
-    days = {"trade": 40.0, "cash_flow": NAN, "session": 3.0, "contact": 90.0}
+    days = {
+        "trade": 40.0,
+        "first_purchase": 50.0,
+        "cash_flow": NAN,
+        "session": 3.0,
+        "contact": 90.0,
+    }
     w = windows(lambda n: np.full(N, days[n.table]))
     np.testing.assert_array_equal(get("days_since_activity")(w), 3.0)
 

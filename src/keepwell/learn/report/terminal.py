@@ -46,7 +46,7 @@ def proof_table(data: ReportData, locale: str | None = None) -> Table:
 
 
 def ranking_table(data: ReportData, locale: str | None = None, limit: int = 15) -> Table:
-    """The clients with the highest scores and their first reasons.
+    """The clients with the highest scores, each with its first reason on one line.
 
     Args:
         data: the report's values.
@@ -55,6 +55,7 @@ def ranking_table(data: ReportData, locale: str | None = None, limit: int = 15) 
     """
     say = Speaker(locale or current_locale(), data.currency)
     table = _table(say.t("Clients to look at first, at {when}", when=say.as_of(data.as_of)))
+    table.expand = True
     for name, justify in (
         ("Client", "left"),
         ("Manager", "left"),
@@ -67,11 +68,11 @@ def ranking_table(data: ReportData, locale: str | None = None, limit: int = 15) 
         table.add_column(
             say.t(name),
             justify="right" if justify == "right" else "left",
-            overflow="fold",
-            no_wrap=name in {"Tier", "Score", "Assets"},
+            overflow="ellipsis",
+            no_wrap=True,
+            ratio=1 if name == "Why" else None,
         )
     for client in data.top[:limit]:
-        reasons = "\n".join(say.words(reason.words) for reason in client.reasons[:2])
         table.add_row(
             Text(client.client),
             Text(client.manager or "–"),
@@ -79,7 +80,7 @@ def ranking_table(data: ReportData, locale: str | None = None, limit: int = 15) 
             say.n(client.score, 1),
             say.pct(client.probability, 0),
             say.money(client.assets, compact=True),
-            Text(reasons),
+            Text(say.words(client.reasons[0].words) if client.reasons else "–"),
         )
     return table
 

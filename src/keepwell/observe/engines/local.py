@@ -149,12 +149,11 @@ class LocalEngine:
         needs = {need for item in items for need in item.needs}
         with self._lock:
             moment = self._at(self._instant(as_of))
-            codes = self._codes(moment, clients)
+            codes, ids = self._codes(moment, clients)
             work = self._work(moment, frozenset(needs), min_coverage)
         columns = np.empty((len(items), len(codes)), dtype)
         self._each(codes, lambda low, part: _evaluate(work, items, part, columns, low))
         shares = {item.id: covered(work, item) for item in items}
-        ids = [self.store.clients[code] for code in codes]
         return IndicatorFrame(ids, moment.as_of, [item.id for item in items], columns.T, shares)
 
     def positions(self, as_of: Instant, known_by: Instant | None = None) -> Positions:
@@ -216,16 +215,21 @@ class LocalEngine:
             last = self._planned = (asked, work)
         return last[1]
 
-    def _codes(self, moment: Moment, clients: Sequence[str] | None) -> Ints:
+    def _codes(self, moment: Moment, clients: Sequence[str] | None) -> tuple[Ints, list[str]]:
+        """Codes and ids of the clients wanted that exist, in the order of their ids."""
+        ids = self.store.clients
         if clients is None:
-            return moment.exist()
-        known = self._reader.codes
+            codes = moment.exist()
+            return codes, [ids[code] for code in codes]
         wanted = sorted(set(clients))
-        for id in wanted:
-            if id not in known:
-                raise UsageError("engine.client-unknown", client=id)
-        codes = np.array([known[id] for id in wanted], np.int64)
-        return codes[moment.exists(codes)]
+        known = self._reader.codes
+        codes = np.array([known.get(id, -1) for id in wanted], np.int64)
+        if len(codes) and codes.min() < 0:
+            raise UsageError("engine.client-unknown", client=wanted[int(np.argmin(codes))])
+        exists = moment.exists(codes)
+        if exists.all():
+            return codes, wanted
+        return codes[exists], [wanted[i] for i in np.flatnonzero(exists)]
 
     def _each(self, codes: Ints, task: Callable[[int, Ints], None]) -> None:
         """Runs a task on every batch of codes, in threads; the first error is raised."""

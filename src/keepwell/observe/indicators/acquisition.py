@@ -153,7 +153,7 @@ def _(w: Windows) -> Array:
     threshold=-0.3,
 )
 def _(w: Windows) -> Array:
-    return np.expm1(w.position.log_change_mean(180))
+    return np.expm1(np.clip(w.position.log_change_mean(180), -3.0, 3.0))
 
 
 @indicator(
@@ -170,7 +170,7 @@ def _(w: Windows) -> Array:
     threshold=-0.5,
 )
 def _(w: Windows) -> Array:
-    return np.expm1(w.position.log_change_min(180))
+    return np.expm1(np.clip(w.position.log_change_min(180), -3.0, 3.0))
 
 
 @indicator(

@@ -454,10 +454,18 @@ class _TableRecorder:
         return lambda window=default, prev=False: ask("", window, prev, 0)
 
 
+_UNKNOWN = {
+    "measure": "indicator.measure-unknown",
+    "statistic": "indicator.statistic-unknown",
+    "table": "indicator.table-unknown",
+    "window": "indicator.window-unknown",
+}
+
+
 def _unknown(kind: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     raise UsageError(
-        f"indicator.{kind}-unknown",
+        _UNKNOWN[kind],
         name=name,
         nearest=nearest(name.rpartition(".")[2], names) or ", ".join(names),
     )

@@ -68,6 +68,10 @@ RULES: Final = (
         "which a person should look: at or below it where low is a warning, at or above it "
         "where high is."
     ),
+    (
+        "Who is listed at as_of: every client with a client row in force, or with any fact that "
+        "counts by then: a client without a profile is kept."
+    ),
 )
 """What all definitions share; each is also the key of its Chinese text."""
 

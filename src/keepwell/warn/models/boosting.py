@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,6 +15,8 @@ from keepwell.warn.models.base import MODELS, Array, BaseModel, Contributions
 from keepwell.warn.models.base import threads as cores
 
 _FILE = "model.cbm"
+
+_LIGHT = 1e-6  # against a row's weight of 0.3 or 1
 
 
 @MODELS.add
@@ -64,7 +68,8 @@ class Boosting(BaseModel):
         pool = Pool(X.astype(np.float32), y, weight=w, feature_names=list(self._names))
         count = self._params["seeds"]
         fitted = [self._classifier(self._params["seed"] + i).fit(pool) for i in range(count)]
-        self._model = fitted[0] if count == 1 else sum_models(fitted, weights=[1.0 / count] * count)
+        summed = fitted[0] if count == 1 else sum_models(fitted, weights=[1.0 / count] * count)
+        self._model = _weighed(summed)
         return self
 
     def _classifier(self, seed: int) -> Any:
@@ -135,3 +140,27 @@ class Boosting(BaseModel):
     def _threads(self) -> int:
         """Threads for answering, which do not change the answer."""
         return cores(0)
+
+
+def _weighed(model: Any) -> Any:
+    """The same trees, with a little weight in leaves that no training row fell into.
+
+    Monotone constraints give such leaves values. CatBoost then takes the leaves' weights from the
+    rows that are explained, and what is said of a client would depend on who is explained with it.
+    """
+    from catboost import CatBoost, sum_models
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.json"
+        model.save_model(str(file), format="json")
+        content = json.loads(file.read_text("utf-8"))
+        content.pop("model_info", None)
+        for tree in content["oblivious_trees"]:
+            tree["leaf_weights"] = [weight or _LIGHT for weight in tree["leaf_weights"]]
+        file.write_text(json.dumps(content), "utf-8")
+        weighed = CatBoost()
+        weighed.load_model(str(file), format="json")
+    # The file rounds the last digit.
+    weighed.set_leaf_values(model.get_leaf_values())
+    # A model read from JSON keeps no parameters, and one saved from it warns of that when read.
+    return sum_models([weighed])

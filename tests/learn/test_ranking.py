@@ -1,0 +1,172 @@
+"""The ranking: who is scored, and what stands beside each score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from keepwell.learn.ranking import ACTIVITY, newest, rank, unscored_counts
+from keepwell.observe.contract import TABLES
+from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.indicators import INDICATORS
+from keepwell.warn.dataset import unlabelled
+from keepwell.warn.rfm import rfm_inputs
+from keepwell.warn.risk import Note
+from tests.learn.broker import PRICE, RANK, world
+
+LAST = date(2021, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def engine(done):
+    return LocalEngine.open(done[0])
+
+
+@pytest.fixture(scope="module")
+def data(done, engine):
+    """Inputs of the scored clients, as the ranking saw them."""
+    _, result = done
+    ranking = result.ranking
+    at_risk = [c for c, has in zip(ranking.clients, ranking.scored, strict=True) if has]
+    return unlabelled(
+        engine, ranking.as_of, result.version.definition, clients=at_risk, extra=rfm_inputs
+    )
+
+
+def by_client(ranking, values):
+    return dict(zip(ranking.clients, values, strict=True))
+
+
+def test_everybody_who_exists_is_ranked_in_the_order_of_the_ids(done, engine):
+    ranking = done[1].ranking
+    assert ranking.clients == sorted(engine.clients(ranking.as_of))
+    held = {row[0] for row in world()["holding"] if row[1] == LAST} - {"closed", "new"}
+    assert {c for c, has in by_client(ranking, ranking.scored).items() if has} == held
+    notes = by_client(ranking, ranking.note)
+    assert (notes["closed"], notes["unfunded"], notes["new"]) == ("closed", "unfunded", "new")
+    assert unscored_counts(ranking) == {
+        "closed": 1, "new": 1, "unfunded": len(ranking.clients) - len(held) - 2
+    }  # fmt: skip
+
+
+def test_without_a_score_there_is_no_number_of_the_model(done):
+    ranking = done[1].ranking
+    for values in (ranking.score, ranking.probability, ranking.coverage):
+        np.testing.assert_array_equal(np.isnan(values), ranking.note != Note.SCORED)
+    assert set(ranking.explanations) <= set(np.array(ranking.clients)[ranking.scored])
+
+
+def test_the_managers_are_those_in_charge_at_the_instant(done):
+    tables = world()
+    expected: dict[str, str | None] = {}
+    for table in ("client", "service"):  # who serves goes before who is in the profile
+        column = {"client": 3, "service": 2}[table]
+        for row in sorted(tables[table], key=lambda row: row[1]):
+            expected[row[0]] = row[column] or expected.get(row[0])
+    ranking = done[1].ranking
+    assert by_client(ranking, ranking.manager) == expected
+    assert {"P1", "M0", "M9", None} <= set(expected.values())
+
+
+def test_the_newest_value_is_that_in_force(done, engine):
+    moved = sorted({row[0] for row in world()["service"] if row[2] == "M9"})[0]
+    for day, manager in (("2021-05-31", "M"), ("2021-06-01", "M"), ("2021-06-02", "M9")):
+        at = engine._instant(day)
+        found = newest(engine, at, "service", "manager_id")[moved]
+        assert (found == manager) if manager == "M9" else found != "M9"
+    assert newest(engine, engine._instant("2022-01-01"), "consent", "purpose") == {}
+
+
+def test_assets_are_the_positions_at_the_latest_price(done):
+    units: dict[str, float] = {}
+    for client, day, _, quantity in world()["holding"]:
+        if day == LAST:
+            units[client] = quantity
+    ranking = done[1].ranking
+    assets = by_client(ranking, ranking.assets)
+    for client, value in assets.items():
+        assert value == units.get(client, 0) * PRICE * 100
+    assert sum(value > 0 for value in assets.values()) == len(units)
+
+
+def test_the_last_activity_is_the_newest_one_known(done):
+    newest_trade: dict[str, date] = {}
+    for row in world()["trade"]:
+        if row[2] < RANK and row[7] <= RANK:
+            newest_trade[row[1]] = max(row[2], newest_trade.get(row[1], row[2]))
+    ranking = done[1].ranking
+    assert by_client(ranking, ranking.last_activity) == {
+        client: newest_trade.get(client) for client in ranking.clients
+    }
+    assert max(newest_trade.values()) > RANK - timedelta(days=20)
+
+
+def test_activity_tables_and_their_columns_are_in_the_contract():
+    for table, column in ACTIVITY.items():
+        assert column in {c.name for c in TABLES[table].columns}
+
+
+def test_coverage_is_a_share_of_the_catalogue(done, engine):
+    ranking = done[1].ranking
+    scored = [c for c, has in zip(ranking.clients, ranking.scored, strict=True) if has]
+    frame = engine.compute(ranking.as_of, clients=scored)
+    share = (~np.isnan(frame.values)).sum(axis=1) / len(INDICATORS)
+    np.testing.assert_allclose(ranking.coverage[ranking.scored], share, rtol=1e-12)
+
+
+def test_contributions_add_up_to_the_log_odds_before_clipping(done, data):
+    _, result = done
+    trained, ranking = result.version.trained, result.ranking
+    z = trained.log_odds(data.X, data.names)
+    parts = trained.contributions(data.X, data.names)
+    np.testing.assert_allclose(parts.log_odds(), z, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(trained.score(z), ranking.score[ranking.scored])
+    # Nobody's contributions depend on who else is explained.
+    for i in (0, len(z) - 1):
+        alone = trained.contributions(data.X[[i]], data.names)
+        assert alone.base == parts.base
+        np.testing.assert_array_equal(alone.values[0], parts.values[i])
+    p = by_client(ranking, ranking.probability)
+    assert ranking.explanations
+    for client, found in ranking.explanations.items():
+        total = found.base + found.client_part + found.market_part
+        assert 1 / (1 + np.exp(-total)) == pytest.approx(p[client], abs=1e-7)
+        assert sum(r.push for r in found.reasons) <= np.clip(parts.values, 0, None).sum(1).max()
+
+
+def test_the_order_is_by_log_odds_and_all_in_a_tier_are_explained(done, engine):
+    _, result = done
+    ranking = result.ranking
+    order = ranking.order()
+    assert len(order) == ranking.scored.sum()
+    assert (np.diff(ranking.probability[order]) <= 0).all()
+    few = rank(
+        engine, result.version.trained, result.version.definition, ranking.as_of, explained=2
+    )
+    in_tier = {c for c, t in by_client(few, few.tiers()).items() if t not in (None, "none")}
+    first = {few.clients[i] for i in order[:2]}
+    assert set(few.explanations) == in_tier | first
+    for client in few.explanations:
+        assert few.explanations[client] == ranking.explanations[client]
+
+
+def test_the_tier_follows_from_the_score(done):
+    ranking = done[1].ranking
+    scores = np.full(len(ranking.clients), np.nan)
+    scores[:9] = [0, 59.9999, 60, 75.9999, 76, 89.9999, 90, 100, 40]
+    assert replace(ranking, score=scores).tiers()[:10] == [
+        "none", "none", "mild", "mild", "moderate", "moderate", "severe", "severe", "none", None
+    ]  # fmt: skip
+
+
+def test_nobody_at_risk_is_a_ranking_without_scores(done, engine):
+    _, result = done
+    at = engine._instant("2019-02-01")  # before the first trade
+    found = rank(engine, result.version.trained, result.version.definition, at)
+    assert len(found.clients) > 0
+    assert not found.scored.any()
+    assert found.explanations == {}
+    assert len(found.order()) == 0
