@@ -315,6 +315,11 @@ def page(lines: list[str], args: argparse.Namespace) -> str:
             *lines,
             "",
             (
+                "All holders are tested here, newcomers too, as the published benchmark does; the "
+                "report of `keepwell run` tests only those who would have had a score."
+            ),
+            "",
+            (
                 "2021-07-01 is not an untouched test: inputs, directions, weights and sizes were "
                 "chosen by people who had seen results on it, besides forward validation on "
                 "earlier dates (2020 on the first half of 2021). The intervals do not include "

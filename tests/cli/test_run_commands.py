@@ -141,9 +141,9 @@ def test_chinese(folder: Path) -> None:
     [
         (["rnu"], "run"),
         (["explan", "c1"], "explain"),
-        (["demoo"], "demo"),
-        (["run", "--as-off", "2021-10-01"], "--as-of"),
-        (["explain"], "CLIENT"),
+        (["dmeo"], "demo"),
+        (["run", "--asof", "2021-10-01"], "--as-of"),
+        (["explain"], "Missing argument"),
         (["run", "--top", "-1"], "--top"),
     ],
 )

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from keepwell.core.days import parse_as_of
 from keepwell.learn.ranking import ACTIVITY, newest, rank, unscored_counts
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
@@ -72,19 +73,15 @@ def test_the_managers_are_those_in_charge_at_the_instant(done):
 
 
 def test_the_newest_value_is_that_in_force(done, engine):
-    moved = sorted({row[0] for row in world()["service"] if row[2] == "M9"})[0]
-    for day, manager in (("2021-05-31", "M"), ("2021-06-01", "M"), ("2021-06-02", "M9")):
-        at = engine._instant(day)
-        found = newest(engine, at, "service", "manager_id")[moved]
-        assert (found == manager) if manager == "M9" else found != "M9"
-    assert newest(engine, engine._instant("2022-01-01"), "consent", "purpose") == {}
+    moved = min({row[0] for row in world()["service"] if row[2] == "M9"})
+    for day, changed in (("2021-05-31", False), ("2021-06-01", False), ("2021-06-02", True)):
+        at = parse_as_of(day, engine.zone)
+        assert (newest(engine, at, "service", "manager_id")[moved] == "M9") == changed
+    assert newest(engine, at, "consent", "purpose") == {}
 
 
 def test_assets_are_the_positions_at_the_latest_price(done):
-    units: dict[str, float] = {}
-    for client, day, _, quantity in world()["holding"]:
-        if day == LAST:
-            units[client] = quantity
+    units = {client: q for client, day, _, q in world()["holding"] if day == LAST}
     ranking = done[1].ranking
     assets = by_client(ranking, ranking.assets)
     for client, value in assets.items():
@@ -164,7 +161,7 @@ def test_the_tier_follows_from_the_score(done):
 
 def test_nobody_at_risk_is_a_ranking_without_scores(done, engine):
     _, result = done
-    at = engine._instant("2019-02-01")  # before the first trade
+    at = parse_as_of("2019-02-01", engine.zone)  # before the first trade
     found = rank(engine, result.version.trained, result.version.definition, at)
     assert len(found.clients) > 0
     assert not found.scored.any()

@@ -112,14 +112,24 @@ def export_entries(
 
 
 @_app.command("retry")
-def retry_entries(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
+def retry_entries(
+    workspace: WorkspaceOption = Path(),
+    backfill: Annotated[
+        bool,
+        typer.Option(
+            "--backfill",
+            help="History: rows were known when they happened plus the mapping's delay, not now.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Read the tables concerned again, with today's files and mapping."""
     from keepwell.cli.ingest import show_ingest
     from keepwell.observe.quarantine import retry
     from keepwell.observe.workspace import Workspace
 
     with progress(quiet=as_json) as tell:
-        report = retry(Workspace.open(workspace), tell)
+        report = retry(Workspace.open(workspace), tell, backfill=backfill)
     if as_json:
         ingested = report.ingest.as_dict() if report.ingest else None
         write_json(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from keepwell.core.days import day_number, local_day, midnight, parse_as_of
+from keepwell.core.days import day_number, local_day, midnight, parse_as_of, to_date
 from keepwell.core.errors import DataError
 from keepwell.core.files import atomic_write, sweep
 from keepwell.core.text import tr
@@ -20,9 +20,17 @@ from keepwell.learn.report import (
     write_risk_parquet,
 )
 from keepwell.learn.report.build import report_data, risk_table
+from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.manifest import TableState
 from keepwell.observe.workspace import Workspace
-from keepwell.warn.backtest import configured_dates, train, training_dates, usable_inputs
+from keepwell.warn.backtest import (
+    configured_dates,
+    date_series,
+    train,
+    training_dates,
+    usable_inputs,
+)
 from keepwell.warn.dataset import build_dataset, unlabelled
 from keepwell.warn.label import LabelDefinition
 from keepwell.warn.registry import ModelStore, ModelVersion, training_key
@@ -31,6 +39,9 @@ from keepwell.warn.risk import risk_set
 from keepwell.warn.score import Capacity
 
 Progress = Callable[[str], None]
+
+HALF_YEAR = 180
+"""Days of data before the first training date that is not configured."""
 
 RANKED_AT = "ranked_at"
 """Fact of a model version: the instant that it was trained to rank."""
@@ -93,7 +104,7 @@ def plan(workspace: Workspace, engine: LocalEngine, as_of: str | date | None = N
         rank_at = midnight(day_number(dates.rank), zone)
     else:
         rank_at = _after_data(engine)
-    candidates = configured_dates(workspace, rank_at)
+    candidates = configured_dates(workspace, rank_at) or default_dates(engine, rank_at)
     usable = training_dates(definition, candidates, rank_at, zone)
     if not usable:
         raise DataError("run.dates-immature", horizon=definition.horizon, dates=len(candidates))
@@ -107,9 +118,35 @@ def plan(workspace: Workspace, engine: LocalEngine, as_of: str | date | None = N
     return Plan(definition, _capacity(workspace), candidates, prove_at, rank_at)
 
 
+def default_dates(engine: LocalEngine, until: datetime) -> list[datetime]:
+    """Training dates where keepwell.yaml names none: the first of every month.
+
+    They begin half a year into the data, so that the windows have something to look back on.
+
+    Args:
+        engine: whose manifest says what the tables cover.
+        until: the last possible date.
+    """
+    starts = [since for state in _telling(engine).values() for since, _ in state.coverage]
+    if not starts:
+        return []
+    after = to_date(min(starts) + HALF_YEAR)
+    first = date(after.year + after.month // 12, after.month % 12 + 1, 1)
+    return date_series(midnight(day_number(first), engine.zone), until, "1mo", engine.zone)
+
+
+def _telling(engine: LocalEngine) -> dict[str, TableState]:
+    """The tables present that tell of clients' doings or holdings."""
+    return {
+        name: state
+        for name, state in engine.manifest.tables.items()
+        if TABLES[name].activity or name in ("holding", "balance")
+    }
+
+
 def _after_data(engine: LocalEngine) -> datetime:
     ends = []
-    for state in engine.manifest.tables.values():
+    for state in _telling(engine).values():
         if isinstance(state.last, datetime):
             ends.append(local_day(state.last, engine.zone) + 1)
         elif state.last is not None:

@@ -192,13 +192,13 @@ class Label(_Part):
     """The primary label: what is predicted.
 
     Attributes:
-        name: the definition.
+        name: the definition: `exit`, `silence`, or one that a package adds.
         by: exit only: `units` (no positive unit left) or `value` (at most 5 % left).
         horizon: how far ahead, 'Nd' or 'Nmo'.
         gap: days left out between as_of and the horizon's start.
     """
 
-    name: Literal["exit", "exit_any", "outflow", "silence", "dormant"] = "exit"
+    name: str = "exit"
     by: Literal["units", "value"] = "units"
     horizon: Span = "6mo"
     gap: Span = "0d"
@@ -222,7 +222,8 @@ class Dates(_Part):
     """As-of dates; each means the local midnight at its start.
 
     Attributes:
-        train: dates, or a regular series of them.
+        train: dates, or a regular series of them; default: the first of every month, from half a
+            year into the data on.
         prove: date on which the model is tested; training labels are mature by then.
         rank: date of the ranking; null means the newest day in the lake.
     """

@@ -89,7 +89,12 @@ class RiskTable:
         if table.column("client").null_count:
             raise DataError("risk.columns-wrong", detail="client is null")
         order = pc.sort_indices(
-            table, [("score", "descending", "at_end"), ("client", "ascending", "at_end")]
+            table,
+            [
+                ("score", "descending", "at_end"),
+                ("probability", "descending", "at_end"),
+                ("client", "ascending", "at_end"),
+            ],
         )
         return cls(table.take(order), dict(meta or {}))
 
