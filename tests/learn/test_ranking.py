@@ -16,6 +16,7 @@ from keepwell.observe.indicators import INDICATORS
 from keepwell.warn.dataset import unlabelled
 from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import Note
+from keepwell.warn.score import Capacity, fit_score
 from tests.learn.broker import PRICE, RANK, world
 
 LAST = date(2021, 12, 31)
@@ -134,20 +135,23 @@ def test_contributions_add_up_to_the_log_odds_before_clipping(done, data):
         assert sum(r.push for r in found.reasons) <= np.clip(parts.values, 0, None).sum(1).max()
 
 
-def test_the_order_is_by_log_odds_and_all_in_a_tier_are_explained(done, engine):
+def test_the_order_is_by_log_odds_and_all_in_a_tier_are_explained(done, engine, data):
     _, result = done
+    trained = result.version.trained
+    z = trained.log_odds(data.X, data.names)
+    spread = replace(trained, score_map=fit_score(z, 0.1, Capacity(0.05, 0.1, 0.3)))
     ranking = result.ranking
     order = ranking.order()
     assert len(order) == ranking.scored.sum()
     assert (np.diff(ranking.probability[order]) <= 0).all()
-    few = rank(
-        engine, result.version.trained, result.version.definition, ranking.as_of, explained=2
-    )
+    few = rank(engine, spread, result.version.definition, ranking.as_of, explained=2)
     in_tier = {c for c, t in by_client(few, few.tiers()).items() if t not in (None, "none")}
     first = {few.clients[i] for i in order[:2]}
+    assert len(in_tier) > 4
     assert set(few.explanations) == in_tier | first
-    for client in few.explanations:
-        assert few.explanations[client] == ranking.explanations[client]
+    for client, found in few.explanations.items():
+        said = ranking.explanations[client]
+        assert [(r.code, r.fact) for r in found.reasons] == [(r.code, r.fact) for r in said.reasons]
 
 
 def test_the_tier_follows_from_the_score(done):

@@ -24,7 +24,9 @@ QUANTITY = st.sampled_from(
     [-QUANTITY_SCALE, 0, 1, QUANTITY_SCALE // 2, QUANTITY_SCALE, 3 * QUANTITY_SCALE, 10**14]
 )
 POSITION = st.tuples(
-    st.integers(0, 5), st.integers(600, 999), st.tuples(QUANTITY, QUANTITY, QUANTITY)
+    st.integers(0, 5),
+    st.sampled_from([600, 639, 640, 641, 819, 820, 821, 999]),
+    st.tuples(QUANTITY, QUANTITY, QUANTITY),
 )
 CLIENT = st.tuples(
     st.lists(POSITION, max_size=5), st.tuples(st.booleans(), st.booleans(), st.booleans())
