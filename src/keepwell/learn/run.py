@@ -221,6 +221,27 @@ def _facts(proof: Proof | None, engine: LocalEngine, ranked_at: datetime) -> dic
     return facts
 
 
+def _proof(workspace: Workspace, engine: LocalEngine, planned: Plan, say: Progress) -> Proof | None:
+    """The proof, or None where no date can be tested: a young broker is ranked all the same."""
+    if planned.prove_at is None:
+        return None
+    say(tr("Prove the model on a past date"))
+    try:
+        return prove(
+            engine, planned.definition, planned.dates, planned.prove_at, planned.capacity,
+            workspace.state / "proofs", say,
+        )  # fmt: skip
+    except DataError as error:
+        if error.code not in (
+            "metric.class-single",
+            "model.class-single",
+            "dataset.label-immature",
+        ):
+            raise
+        say(error.words())
+        return None
+
+
 def run(
     workspace: Workspace,
     as_of: str | date | None = None,
@@ -244,13 +265,7 @@ def run(
     say(tr("Refresh the tiles"))
     engine = LocalEngine.open(workspace)
     planned = plan(workspace, engine, as_of)
-    proof = None
-    if planned.prove_at is not None:
-        say(tr("Prove the model on a past date"))
-        proof = prove(
-            engine, planned.definition, planned.dates, planned.prove_at, planned.capacity,
-            workspace.state / "proofs", progress,
-        )  # fmt: skip
+    proof = _proof(workspace, engine, planned, say)
     say(tr("Train on all labels known by now"))
     version = train_version(workspace, engine, planned, proof, progress)
     say(tr("Rank the clients"))
