@@ -7,7 +7,7 @@ DEMO := build/demo
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 
-.PHONY: demo test check bench accuracy docs lock clean
+.PHONY: demo test check browser bench accuracy docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -26,7 +26,7 @@ demo: $(VENV)/run.stamp
 	cp -r examples/fartrans/. $(DEMO)/
 	$(BIN)/keepwell demo --workspace $(DEMO)
 
-test: check
+test: check browser
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: $(VENV)/dev.stamp
@@ -35,6 +35,11 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# The report is opened in a real Chromium where one is there or can be had.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || echo "no Chromium: its test is skipped"
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/indicators.py --markdown docs/reference/benchmarks-indicators.md

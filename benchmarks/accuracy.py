@@ -12,7 +12,7 @@ made with the mapping of examples/fartrans; only paths and covered spans follow 
 A snapshot dated the 1st of a month is the position at that day's opening, any other one that
 day's own close, and so `--test-at 2021-12-31` means the close of that day if such a snapshot
 exists. Training takes every snapshot date up to --train-to whose label was known at the test.
-All holders are tested, those too new for a score as well. Nothing of customers.parquet is an input.
+All holders are tested, those too new for a score as well. customers.parquet is never read.
 """
 
 from __future__ import annotations
@@ -105,6 +105,8 @@ def note(text: str) -> None:
 def make_workspace(data: Path, folder: Path) -> Workspace:
     """A workspace over a data folder, with the example's mapping."""
     mapping = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    # A client's row in the change log leaks the future: the benchmark never reads it.
+    del mapping["sources"]["customers"], mapping["tables"]["client"]
     for name, source in list(mapping["sources"].items()):
         found = [data / Path(source["path"]).name, data.parent / Path(source["path"]).name]
         there = next((path.resolve() for path in found if path.is_file()), None)

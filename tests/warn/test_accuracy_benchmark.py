@@ -8,8 +8,13 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.accuracy import inputs, snapshot_days, snapshot_span, trade_spans
-from keepwell.observe.indicators import INDICATORS
+from benchmarks.accuracy import (
+    EXAMPLE,
+    make_workspace,
+    snapshot_days,
+    snapshot_span,
+    trade_spans,
+)
 
 
 def folder(tmp_path, trades, snapshots):
@@ -38,7 +43,12 @@ def test_spans_follow_the_sources_of_later_dates(tmp_path):
     assert snapshot_span(data) == ["2021-06-30", "2022-07-01"]
 
 
-def test_nothing_of_the_client_table_is_an_input():
-    used = inputs()
-    assert used
-    assert not any("client" in INDICATORS[name].sources for name in used)
+def test_the_client_change_log_is_never_read(tmp_path):
+    workspace = make_workspace(EXAMPLE.parent / "data", tmp_path)
+    assert "client" not in workspace.mapping.tables
+    assert not any(
+        "customers" in path
+        for source in workspace.mapping.sources.values()
+        for path in source.paths
+    )
+    assert workspace.mapping.tables["first_purchase"].coverage

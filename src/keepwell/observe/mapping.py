@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Mapping as MappingType
 from datetime import date
+from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -80,6 +81,16 @@ def _short_column(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+def _known_label(value: str) -> str:
+    """Built-in labels, and those of installed packages; `warn` itself is not imported here."""
+    added = sorted(entry.name for entry in entry_points(group="keepwell.labels"))
+    known = ["exit", "silence", *added]
+    if value not in known:
+        raise ValueError(" or ".join(f"'{name}'" for name in known))
+    return value
+
+
+LabelName = Annotated[str, AfterValidator(_known_label)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, AfterValidator(_known_currency)]
@@ -198,7 +209,7 @@ class Label(_Part):
         gap: days left out between as_of and the horizon's start.
     """
 
-    name: str = "exit"
+    name: LabelName = "exit"
     by: Literal["units", "value"] = "units"
     horizon: Span = "6mo"
     gap: Span = "0d"

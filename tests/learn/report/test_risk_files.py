@@ -30,7 +30,7 @@ def columns() -> dict[str, Any]:
         "manager": ["王芳", "@SUM(A1)", None, "-7"],
         "score": [76.04, 93.25, None, 76.04],
         "tier": ["moderate", "severe", None, "moderate"],
-        "probability": [0.41237, 0.8, None, 0.3],
+        "probability": [0.3, 0.8, None, 0.41237],
         "assets_minor": [-1205, 123456789, None, 7],
         "currency": ["EUR", "EUR", None, "JPY"],
         "coverage": [0.5, 1.0, 0.25, 0.0],
