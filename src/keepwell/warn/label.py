@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -303,6 +304,11 @@ def covered(spans: Sequence[tuple[int, int | None]], first: int, until: int) -> 
     return at >= until
 
 
+_CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
+# One DuckDB per engine, which is pinned to one manifest: opening the views costs more than most
+# queries do.
+
+
 def lake_query(engine: Engine, sql: str, **values: Any) -> dict[str, npt.NDArray[Any]]:
     """Columns of a query over the lake's views, as numpy arrays.
 
@@ -311,7 +317,9 @@ def lake_query(engine: Engine, sql: str, **values: Any) -> dict[str, npt.NDArray
         sql: with $name parameters; instants are timezone-aware.
         **values: the parameters.
     """
-    connection = engine.workspace.lake.connect(engine.manifest)
+    if engine not in _CONNECTIONS:
+        _CONNECTIONS[engine] = engine.workspace.lake.connect(engine.manifest)
+    connection = _CONNECTIONS[engine].cursor()
     try:
         table = connection.sql(sql, params=values).to_arrow_table()
     finally:
