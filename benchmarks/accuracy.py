@@ -332,11 +332,10 @@ def page(lines: list[str], args: argparse.Namespace) -> str:
                 "What limits it: exits of 2020 did not depend on the size of positions, those of "
                 "2021 do, so training dates differ from the test; the trades of the half-year "
                 "before the test are missing, 8 to 11 % of the others too, not at random; there "
-                "are no sessions, cash flows or contacts. Cross-validation by client within the "
-                "test date itself, which no model could do in time, reached AUC 0.765 and lift "
-                "2.4 in our exploration, so the goals of 0.80 and 2.8 are out of reach of these "
-                "inputs. RFM's lift is below 1 since its highest scores go to clients who bought "
-                "once, years ago, and hold on."
+                "are no sessions, cash flows or contacts. We do not expect the goals for a later "
+                "period, AUC 0.80 and lift 2.8, to be reached with these inputs: explored by "
+                "hand, even cross-validation by client within the test date itself, which no "
+                "model could do in time, stayed below both. No command here repeats that."
             ),
             "",
             (

@@ -16,7 +16,6 @@ class TestCatBoost(ModelSuite):
 
 class TestLightGBM(ModelSuite):
     def make(self) -> Model:
-        pytest.importorskip("lightgbm")
         return create("lightgbm", iterations=60, threads=2)
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keepwell.cli.terminal import JsonOption, WorkspaceOption, progress, say, show, write_json
+from keepwell.cli.terminal import (
+    BackfillOption,
+    JsonOption,
+    WorkspaceOption,
+    progress,
+    say,
+    show,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from keepwell.observe.ingest import IngestReport
@@ -23,13 +31,7 @@ def ingest(
     table: Annotated[
         list[str] | None, typer.Option("--table", "-t", help="Only this table; may be repeated.")
     ] = None,
-    backfill: Annotated[
-        bool,
-        typer.Option(
-            "--backfill",
-            help="History: rows were known when they happened plus the mapping's delay, not now.",
-        ),
-    ] = False,
+    backfill: BackfillOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the files into the lake, exactly once; rows that are refused go to quarantine."""

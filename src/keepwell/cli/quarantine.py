@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from keepwell.cli.terminal import JsonOption, WorkspaceOption, progress, say, show, write_json
+from keepwell.cli.terminal import (
+    BackfillOption,
+    JsonOption,
+    WorkspaceOption,
+    progress,
+    say,
+    show,
+    write_json,
+)
 
 TableOption = Annotated[str | None, typer.Option("--table", "-t", help="Only this table.")]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only this source.")]
@@ -114,13 +122,7 @@ def export_entries(
 @_app.command("retry")
 def retry_entries(
     workspace: WorkspaceOption = Path(),
-    backfill: Annotated[
-        bool,
-        typer.Option(
-            "--backfill",
-            help="History: rows were known when they happened plus the mapping's delay, not now.",
-        ),
-    ] = False,
+    backfill: BackfillOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read the tables concerned again, with today's files and mapping."""

@@ -17,6 +17,13 @@ WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="Folder of keepwell.yaml.", metavar="DIR")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+BackfillOption = Annotated[
+    bool,
+    typer.Option(
+        "--backfill",
+        help="History: rows were known when they happened plus the mapping's delay, not now.",
+    ),
+]
 
 _STAGES = {
     "scan": "Reading {name}",
