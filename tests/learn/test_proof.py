@@ -11,7 +11,7 @@ import pytest
 from keepwell.api import open, prove
 from keepwell.core.errors import DataError
 from keepwell.learn import proof as module
-from keepwell.learn.run import plan
+from keepwell.learn.run import _proof, plan
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.warn.score import Capacity
 from tests.learn.broker import few_trees
@@ -120,3 +120,11 @@ def test_no_date_to_prove_on(done, tmp_path):
     with pytest.raises(DataError) as caught:
         prove(workspace)
     assert caught.value.code == "run.dates-immature"
+
+
+def test_a_broker_too_young_for_a_proof_is_ranked_all_the_same(done, engine):
+    said = []
+    planned = plan(done[0], engine)
+    young = dataclasses.replace(planned, dates=[planned.prove_at])
+    assert _proof(done[0], engine, young, said.append) is None
+    assert said[-1] == DataError("dataset.label-immature", label="exit", dates=1).words()
