@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := build/demo
+WORLD := build/world
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 
-.PHONY: demo test check browser bench accuracy docs lock clean
+.PHONY: demo demo-world test check browser bench accuracy world docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -25,6 +26,12 @@ demo: $(VENV)/run.stamp
 	mkdir -p $(DEMO) $(MPLCONFIGDIR)
 	cp -r examples/fartrans/. $(DEMO)/
 	$(BIN)/keepwell demo --workspace $(DEMO)
+
+# The same job on a simulated broker of 20,000 clients, whose truth is known.
+demo-world: $(VENV)/run.stamp
+	mkdir -p $(MPLCONFIGDIR)
+	test -f $(WORLD)/keepwell.yaml || $(BIN)/keepwell world new --clients 20000 --days 600 --seed 7 --out $(WORLD)
+	$(BIN)/keepwell demo --workspace $(WORLD)
 
 test: check browser
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -46,6 +53,13 @@ bench: $(VENV)/dev.stamp
 
 accuracy: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/accuracy.py --data examples/fartrans/data --markdown
+
+# Everything about the simulated broker that docs/ prints: fidelity, reasons, interference, speed.
+world: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/world_fidelity.py --markdown
+	$(BIN)/python benchmarks/world_reasons.py --markdown
+	$(BIN)/python benchmarks/world_interference.py --markdown docs/reference/world-interference.md
+	$(BIN)/python benchmarks/world_speed.py --markdown
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py

@@ -146,11 +146,18 @@ def _indicators() -> str:
     return render()
 
 
+def _scenarios() -> str:
+    from keepwell.world.scenario_page import render
+
+    return render()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": _commands,
     "contract.md": _contract,
     "errors.md": _errors,
     "indicators.md": _indicators,
+    "scenarios.md": _scenarios,
     "settings.md": _settings,
 }
 

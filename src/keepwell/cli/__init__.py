@@ -15,7 +15,18 @@ from keepwell import __version__
 from keepwell.core.errors import KeepwellError
 from keepwell.core.text import LOCALES, set_locale
 
-COMMANDS = ("init", "check", "ingest", "run", "explain", "indicators", "lake", "quarantine", "demo")
+COMMANDS = (
+    "init",
+    "check",
+    "ingest",
+    "run",
+    "explain",
+    "indicators",
+    "lake",
+    "quarantine",
+    "demo",
+    "world",
+)
 """Modules of this package, in the order of `keepwell --help`; each registers its command."""
 
 app = typer.Typer(

@@ -173,6 +173,44 @@ ERRORS: dict[str, str] = {
         "No keepwell.yaml in {folder}. Run 'keepwell init {folder}' to begin, or name the "
         "folder with --workspace."
     ),
+    "world.action-unknown": "There is no action {action!r}; nearest: {nearest}.",
+    "world.calendar-short": (
+        "The exchange's holidays are known from {since} to {until}; choose a start and a number of "
+        "days within."
+    ),
+    "world.client-twice": (
+        "Client {client} is named twice on one day; staff do one thing at a time."
+    ),
+    "world.client-unknown": "The world has no client {client!r}; nearest: {nearest}.",
+    "world.day-order": "The next day of the world is {expected}, not {day}; days come in order.",
+    "world.days-over": "All {days} days of the world are over; make one with more days.",
+    "world.end-future": (
+        "The world would end on {until}, which is still to come, and no ingest takes what has not "
+        "happened; choose an earlier start or fewer days."
+    ),
+    "world.folder-taken": (
+        "{folder} holds something that is not a world; name another folder, or empty it."
+    ),
+    "world.parameter-unknown": (
+        "{file}: there is no parameter {parameter!r}; nearest: {nearest}. All parameters: "
+        "docs/reference/scenarios.md."
+    ),
+    "world.parameter-wrong": (
+        "{file}: {parameter}: {value!r} is not acceptable: {problem}. Default: {default}."
+    ),
+    "world.scenario-broken": (
+        "{file} is not a scenario; sections such as leaving or happenings are expected, with "
+        "their parameters below them."
+    ),
+    "world.scenario-missing": "There is no scenario file {file}.",
+    "world.scenario-unknown": (
+        "There is no scenario {name!r}; nearest: {nearest}. A file of your own ends in .yaml."
+    ),
+    "world.outcomes-entangled": (
+        "Outcomes by household are its own only when leaving spreads within households alone; set "
+        "contagion.referrer and contagion.adviser to 0."
+    ),
+    "world.size-wrong": "A world needs {name} of at least 1; got {value}.",
 }
 """Error code to English template; fields in braces."""
 

@@ -39,6 +39,7 @@ REJECT_SCHEMA = pa.schema(
 `raw` the whole row as JSON (a ragged row: its text). `column` is null for a whole row."""
 
 _PART_ROWS = 1_000_000
+_GROUP_ROWS = 131_072
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class _Job:
     files: list[Path] = field(default_factory=list)
     writer: pq.ParquetWriter | None = None
     written: int = 0
+    waiting: list[pa.Table] = field(default_factory=list)
+    waiting_rows: int = 0
 
     @cached_property
     def engine(self) -> duckdb.DuckDBPyConnection:
@@ -116,6 +119,7 @@ class _Job:
         self._write(self._checked(batch, checks))
 
     def finish(self) -> Scan:
+        self._flush()
         if self.writer is not None:
             self.writer.close()
         self.engine.close()
@@ -221,7 +225,23 @@ class _Job:
         )
 
     def _write(self, table: pa.Table) -> None:
-        """Append to the staged part; a new part begins when it is full or the types change."""
+        """Keep rows until a row group is worth while: each one costs every reader a batch."""
+        if self.waiting and not self.waiting[0].schema.equals(table.schema):
+            self._flush()
+        self.waiting.append(table)
+        self.waiting_rows += table.num_rows
+        if self.waiting_rows >= _GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Append what waits to the staged part; a new one begins when it is full or types change.
+
+        Without rows a part is staged all the same, so that the selects know the columns.
+        """
+        if not self.waiting:
+            return
+        table = pa.concat_tables(self.waiting)
+        self.waiting, self.waiting_rows = [], 0
         if self.writer is not None and (
             self.written >= _PART_ROWS or not self.writer.schema.equals(table.schema)
         ):

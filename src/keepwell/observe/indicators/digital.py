@@ -29,7 +29,7 @@ for _days, _threshold in ((7, None), (30, 0.0)):
     _logins(_days, _threshold)
 
 
-def _change(days: int, threshold: float) -> None:
+def _change(days: int, threshold: float | None) -> None:
     @indicator(
         f"login_change_{days}d",
         name=f"Log-ins against own normal, {days} days",
@@ -46,7 +46,7 @@ def _change(days: int, threshold: float) -> None:
             "M: sessions in the window of 365 days, minus N. B: covered days of the window of "
             "365 days, minus C. Absent when B < 90 or M = 0."
         ),
-        headline=True,
+        headline=threshold is not None,
         threshold=threshold,
     )
     def _(w: Windows) -> Array:
@@ -55,6 +55,7 @@ def _change(days: int, threshold: float) -> None:
 
 _change(7, 0.5)
 _change(30, 0.7)
+_change(90, None)
 
 
 @indicator(
@@ -104,27 +105,32 @@ def _(w: Windows) -> Array:
     return ratio(w.session.sum("seconds", 30), w.session.sum("count", 30))
 
 
-@indicator(
-    "seconds_per_login_change_30d",
-    name="Time per log-in against own normal, 30 days",
-    unit="ratio",
-    direction="low",
-    family=_FAMILY,
-    explain=(
-        "How long a session lasts in the last 30 days, compared with the rest of the year; 0.5 "
-        "means half as long."
-    ),
-    definition=(
-        "(S / N) / (T / M). "
-        "S, N: sum of seconds and number of sessions in the window of 30 days; a session without "
-        "seconds adds 0. T, M: the same in the window of 365 days, minus S and minus N. Absent "
-        "when N = 0, M = 0 or T = 0."
-    ),
-    headline=True,
-    threshold=0.7,
-)
-def _(w: Windows) -> Array:
-    return per_item_change(w.session, "seconds", "count", 30)
+def _seconds_change(days: int, threshold: float | None) -> None:
+    @indicator(
+        f"seconds_per_login_change_{days}d",
+        name=f"Time per log-in against own normal, {days} days",
+        unit="ratio",
+        direction="low",
+        family=_FAMILY,
+        explain=(
+            f"How long a session lasts in the last {days} days, compared with the rest of the "
+            "year; 0.5 means half as long."
+        ),
+        definition=(
+            "(S / N) / (T / M). "
+            f"S, N: sum of seconds and number of sessions in the window of {days} days; a session "
+            "without seconds adds 0. T, M: the same in the window of 365 days, minus S and minus "
+            "N. Absent when N = 0, M = 0 or T = 0."
+        ),
+        headline=threshold is not None,
+        threshold=threshold,
+    )
+    def _(w: Windows) -> Array:
+        return per_item_change(w.session, "seconds", "count", days)
+
+
+_seconds_change(30, 0.7)
+_seconds_change(90, None)
 
 
 @indicator(

@@ -1,0 +1,1 @@
+"""The compiled part of the world: what one day does to one client."""

@@ -1,0 +1,1 @@
+"""How like the source's facts, and real data, a world is."""

@@ -1,0 +1,1 @@
+"""The market of a world: calendar, regimes, instruments, prices, outages, news."""

@@ -1,0 +1,1 @@
+"""Scenarios that come with keepwell; one YAML file each."""

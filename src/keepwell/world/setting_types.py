@@ -1,0 +1,47 @@
+"""Types of settings that hold several numbers, checked as they are read."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from keepwell.world.terms import CAUSES
+
+
+def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
+        raise ValueError("shares must be above 0 and add up to 1")
+    return shares
+
+
+def _positive(values: tuple[float, ...]) -> tuple[float, ...]:
+    if min(values) <= 0:
+        raise ValueError("values must be above 0")
+    return values
+
+
+def _one_per_cause(tilts: tuple[float, ...]) -> tuple[float, ...]:
+    if len(tilts) != len(CAUSES) or max(map(abs, tilts)) > 2:
+        raise ValueError("one tilt per cause is needed, each from -2 to 2")
+    return tilts
+
+
+Pair = Annotated[tuple[float, float], AfterValidator(_positive)]
+"""Two numbers above 0."""
+
+Positive3 = Annotated[tuple[float, float, float], AfterValidator(_positive)]
+"""Three numbers above 0."""
+
+Shares3 = Annotated[tuple[float, float, float], AfterValidator(_whole)]
+"""Three shares of a whole."""
+
+Shares4 = Annotated[tuple[float, float, float, float], AfterValidator(_whole)]
+"""Four shares of a whole."""
+
+Shares = Annotated[tuple[float, ...], AfterValidator(_whole)]
+"""Shares of a whole."""
+
+Tilts = Annotated[tuple[float, ...], AfterValidator(_one_per_cause)]
+"""A change of a log per cause of leaving, in the order of `terms.CAUSES`."""
