@@ -30,7 +30,7 @@ demo: $(VENV)/run.stamp
 # The same job on a simulated broker of 20,000 clients, whose truth is known.
 demo-world: $(VENV)/run.stamp
 	mkdir -p $(MPLCONFIGDIR)
-	test -f $(WORLD)/keepwell.yaml || $(BIN)/keepwell world new --clients 20000 --days 600 --seed 7 --out $(WORLD)
+	$(BIN)/keepwell world new --clients 20000 --days 600 --seed 7 --out $(WORLD)
 	$(BIN)/keepwell demo --workspace $(WORLD)
 
 test: check browser

@@ -82,7 +82,7 @@ class Found:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=6_000)
-    parser.add_argument("--trials", type=int, default=200, help="randomisations of each design")
+    parser.add_argument("--trials", type=int, default=60, help="randomisations of each design")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

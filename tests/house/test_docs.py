@@ -85,6 +85,10 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
+def test_no_page_is_empty():
+    assert [str(p) for p in PAGES if len(p.read_text("utf-8")) < 100] == []
+
+
 def test_both_readmes_show_the_two_commands():
     for name in ("README.md", "README.zh-CN.md"):
         text = (ROOT / name).read_text("utf-8")

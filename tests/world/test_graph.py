@@ -127,7 +127,7 @@ def test_traits_of_staff():
     staff = people.staff
     assert staff.branches == 100
     assert len(np.unique(people.person["branch"])) == 100
-    for trait in (staff.adviser_skill, staff.manager_care):
+    for trait in (staff.adviser_skill,):
         assert 0 <= trait.min() < 0.3 < 0.8 < trait.max() <= 1
     wait = staff.branch_wait[people.person["branch"]]
     assert wait.mean() == pytest.approx(1, abs=0.03)

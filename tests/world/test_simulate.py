@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,9 +132,10 @@ def test_holdings_of_a_day_name_an_instrument_once_and_tell_when_it_is_gone(stor
 @pytest.mark.parametrize("kind", ["client", "service", "consent", "subscription"])
 def test_keys_of_profile_tables_are_unique(story, kind):
     _, _, _, events = story
-    if kind not in events:
-        assert kind == "service"  # nobody's adviser left in a calm year
-        return
+    if kind == "service":
+        gone = {"kind": "adviser_leaves", "day": 5, "days": 1, "strength": 1.0}
+        events = lived(World(Scenario().with_(happenings=[gone]), 5, 3000, 10), 10)
+        assert len(events["service"][0]) > 500
     rows, day = events[kind]
     key = np.stack([rows["client"], day, rows["second"]], axis=1)
     assert len(np.unique(key, axis=0)) == len(key)
@@ -170,10 +172,13 @@ def test_events_come_sorted_by_client(story):
 def test_neither_cores_nor_blocks_change_anything(monkeypatch):
     actions = (np.arange(0, 900, 3), np.arange(0, 900, 3) % len(ACTIONS))
     whole = World(Scenario(), 5, 2000, 40, cores=1)
-    expected = lived(whole, 40, actions)
+    whole.step()  # on the first day nobody can be touched yet
+    expected = lived(whole, 39, actions)
+    assert (expected["touch"][0]["campaign"] > 3).sum() > 150
     monkeypatch.setattr(simulate, "BLOCK", 300)
     parts = World(Scenario(), 5, 2000, 40, cores=3)
-    found = lived(parts, 40, actions)
+    parts.step()
+    found = lived(parts, 39, actions)
     assert (parts.state == whole.state).all()
     assert found.keys() == expected.keys()
     for name, (rows, day) in found.items():
@@ -240,6 +245,9 @@ def test_leave_alone_is_doing_nothing():
         ({"C0000000": "manager_call"}, "world.client-unknown"),
         ((np.array([9999]), np.array([1])), "world.client-unknown"),
         ((np.array([1, 1]), np.array([1, 2])), "world.client-twice"),
+        ((np.array([1]), np.array([8])), "world.action-unknown"),
+        ((np.array([1]), np.array([-1])), "world.action-unknown"),
+        ((np.array([1, 2]), np.array([1])), "world.action-unknown"),
     ],
 )
 def test_wrong_actions_are_refused_before_anything_happens(actions, code):
@@ -260,3 +268,100 @@ def test_days_are_lived_in_order_and_end():
     with pytest.raises(UsageError) as error:
         world.step()
     assert error.value.code == "world.days-over"
+
+
+def test_a_change_of_any_kernel_is_compiled_anew(tmp_path, monkeypatch):
+    """What numba keeps on disk is found by the frame's type: that must tell kernels apart."""
+    from keepwell.world.dynamics import frame
+
+    assert frame.KERNELS in World(Scenario(), 5, 10, 1)._frame(0).dtype.names
+    here = Path(frame.__file__).parent
+    copy = tmp_path / "dynamics"
+    copy.mkdir()
+    for path in [*here.glob("*.py"), here.parent / "state.py", here.parent / "terms.py"]:
+        (tmp_path / path.relative_to(here.parent)).write_bytes(path.read_bytes())
+    monkeypatch.setattr(frame, "__file__", str(copy / "frame.py"))
+    assert f"kernels_{frame._sources()}" == frame.KERNELS
+    for changed in (copy / "voice.py", tmp_path / "terms.py"):
+        before = frame._sources()
+        changed.write_bytes(b"# changed\n")
+        assert frame._sources() != before
+
+
+def test_debt_and_cash_move_together():
+    """Borrowing gives cash, repaying takes it; a fee beyond the cash is owed."""
+    world = World(Scenario().with_(people={"margin": 1.0}), 11, CLIENTS, DAYS)
+    world.step()
+    start = world.state.copy()
+    events = lived(world, DAYS - 1)
+    assert (world.state["cash"] >= 0).all()
+    assert (world.state["debt"] >= 0).all()
+    assert (world.state["debt"] > 0).sum() > 50
+    net = start["cash"] - start["debt"]
+    flows, _ = events["cash_flow"]
+    paid = np.where(flows["failure"] == 0, flows["amount"], 0)
+    for kind, sign in ((DEPOSIT, 1), (DIVIDEND, 1), (INTEREST, 1), (WITHDRAWAL, -1)):
+        net = net + sign * by_client(flows, paid * (flows["kind"] == kind))
+    trades, _ = events["trade"]
+    bought, sold = trades["side"] == BUY, trades["side"] == SELL
+    net = net - by_client(trades, (trades["amount"] + trades["commission"]) * bought)
+    net = net + by_client(trades, (trades["amount"] - trades["commission"]) * sold)
+    never = world.state["left_day"] == NEVER  # what a leaver cannot repay is the broker's loss
+    keep = staying(world, start) & (world.people.person["margin"] != 0) & never
+    assert keep.sum() > 50
+    gap = net - (world.state["cash"] - world.state["debt"])
+    fees = by_client(flows, paid * (flows["kind"] == FEE))
+    assert (gap[keep] >= fees[keep]).all()
+    assert (gap[keep & (fees == 0)] == 0).all()
+    rows, _ = events["margin"]
+    newest = np.full(CLIENTS, -1)
+    newest[rows["client"]] = np.arange(len(rows))
+    told = keep & (newest >= 0)
+    assert (rows["debt"][newest[told]] == world.state["debt"][told]).all()
+
+
+def test_actions_on_who_is_not_a_client_are_not_recorded():
+    world = World(Scenario(), 5, 1000, 100)
+    assert len(world.step(actions=(np.arange(1000), np.full(1000, 1))).actions) == 0
+    day = world.step(actions=(np.arange(1000), np.full(1000, 1)))
+    touched = day.events["touch"]
+    assert (touched["campaign"] == 4).sum() == len(day.clients) > 800
+
+
+def test_who_leaves_takes_nothing_of_it_along():
+    world = World(Scenario().with_(leaving={"returns": 1.0, "return_days": 1.0}), 5, 4000, 150)
+    before = world.state["status"].copy()
+    back = 0
+    for _ in range(150):
+        before = world.state["status"].copy()
+        world.step()
+        new = np.isin(before, (LEFT, CLOSED)) & (world.state["status"] == OPEN)
+        back += int(new.sum())
+        assert (world.state["complaint_day"][new] == NEVER).all()
+        assert (world.state["grievance"][new] == 0).all()
+    assert back > 100
+    dead = np.isin(world.state["status"], (DEAD, DROPPED))
+    assert dead.any()
+    assert (world.state["cause"][dead] == -1).all()
+
+
+def test_clients_of_a_departed_adviser_pass_to_the_heir_whenever_they_come():
+    gone = {"kind": "adviser_leaves", "day": 5, "days": 1, "strength": 1.0}
+    world = World(Scenario().with_(happenings=[gone]), 5, 4000, 60)
+    star = int(
+        np.argmax(np.bincount(world.people.person["adviser"], world.people.person["assets"]))
+    )
+    for _ in range(60):
+        world.step()
+    there = world.state["status"] == OPEN
+    came = there & (world.people.person["opened"] > world.market.start + 6)
+    settled = world.people.person["opened"] < world.market.start + 55
+    assert (came & (world.people.person["adviser"] == star)).any()
+    assert not ((world.state["adviser"] == star) & there & settled).any()
+
+
+def test_the_only_adviser_cannot_leave():
+    gone = {"kind": "adviser_leaves", "day": 5, "days": 1, "strength": 1.0}
+    world = World(Scenario().with_(happenings=[gone]), 5, 300, 10)
+    assert world.people.staff.advisers == 1
+    assert "service" not in lived(world, 10)

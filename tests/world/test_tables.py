@@ -159,12 +159,19 @@ def test_everyone_is_told_once(people, shard, state):
             found[name] += table.to_pylist()
     opened = people.person["opened"]
     by = opened < START + 60
-    assert len(found["client"]) == len(found["service"]) == by.sum() > (opened < START).sum()
+    again = by & (people.person["assessed"] > opened)
+    assert len(found["service"]) == by.sum() > (opened < START).sum()
+    assert len(found["client"]) == by.sum() + again.sum() > by.sum()
     assert len(found["consent"]) == 4 * by.sum()
     for row in found["client"]:
         place = int(row["client_id"][3:])
         midnight = local(int(opened[place]) - START, 0)
-        assert row["valid_from"] == row["known_at"] == midnight
+        assessed = local(int(people.person["assessed"][place]) - START, 36_000)
+        assert row["valid_from"] == row["known_at"] in (midnight, assessed)
+        assert (
+            row["assessed_on"] is None
+            or (row["known_at"] + timedelta(hours=8)).date() >= row["assessed_on"]
+        )
         assert (row["status"], row["closed_on"]) == ("open", None)
         assert row["risk_level"] == f"C{people.person['risk_level'][place]}"
     assert len({row["account_id"] for row in found["account"]}) == len(found["account"])

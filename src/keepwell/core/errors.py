@@ -185,8 +185,8 @@ ERRORS: dict[str, str] = {
     "world.day-order": "The next day of the world is {expected}, not {day}; days come in order.",
     "world.days-over": "All {days} days of the world are over; make one with more days.",
     "world.end-future": (
-        "The world would end on {until}, which is still to come, and no ingest takes what has not "
-        "happened; choose an earlier start or fewer days."
+        "What this world tells would be known by {until}, which is still to come, and no ingest "
+        "takes what has not happened; choose an earlier start or fewer days."
     ),
     "world.folder-taken": (
         "{folder} holds something that is not a world; name another folder, or empty it."

@@ -28,11 +28,36 @@ def _one_per_cause(tilts: tuple[float, ...]) -> tuple[float, ...]:
     return tilts
 
 
+def _chances(values: tuple[float, ...]) -> tuple[float, ...]:
+    if min(values) <= 0 or max(values) >= 1:
+        raise ValueError("chances must lie between 0 and 1, neither included")
+    return values
+
+
+def _rows_of_shares(
+    rows: tuple[tuple[float, ...], ...],
+) -> tuple[tuple[float, ...], ...]:
+    for row in rows:
+        if min(row) < 0 or not math.isclose(sum(row), 1.0, abs_tol=1e-6):
+            raise ValueError("each row must hold shares that add up to 1")
+    return rows
+
+
 Pair = Annotated[tuple[float, float], AfterValidator(_positive)]
 """Two numbers above 0."""
 
 Positive3 = Annotated[tuple[float, float, float], AfterValidator(_positive)]
 """Three numbers above 0."""
+
+Positive4 = Annotated[tuple[float, float, float, float], AfterValidator(_positive)]
+"""Four numbers above 0."""
+
+Chances4 = Annotated[tuple[float, float, float, float], AfterValidator(_chances)]
+"""Four chances, none certain."""
+
+Six = tuple[float, float, float, float, float, float]
+SharesBySix = Annotated[tuple[Six, Six, Six, Six, Six], AfterValidator(_rows_of_shares)]
+"""Five rows of six shares of a whole."""
 
 Shares3 = Annotated[tuple[float, float, float], AfterValidator(_whole)]
 """Three shares of a whole."""

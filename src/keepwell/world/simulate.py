@@ -174,6 +174,9 @@ class World:
     def _live(self, clients: Ints, codes: Ints, *, quiet: bool = False) -> Day:
         n = len(self.state)
         made: list[Events] = []
+        # Nothing can be done to who is not a client on the day.
+        there = self.state["status"][clients] == OPEN
+        clients, codes = clients[there], codes[there]
         for first in range(0, len(clients), BLOCK):
             part = slice(first, first + BLOCK)
             w = self._frame(0)
@@ -217,7 +220,7 @@ class World:
         lane["money_fund"] = market.money_fund
         n = len(market.lot)
         for name, values in (
-            ("lot", market.lot), ("risk", market.risk), ("matures", market.maturity)
+            ("lot", market.lot), ("matures", market.maturity)
         ):  # fmt: skip
             lane[name][:n] = values
         return lane
@@ -239,6 +242,10 @@ class World:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         if isinstance(actions, tuple):
             clients, codes = (np.ascontiguousarray(a, np.int64) for a in actions)
+            unknown = (codes < 0) | (codes >= len(ACTIONS))
+            if len(clients) != len(codes) or unknown.any():
+                wrong_code = int(codes[unknown][0]) if unknown.any() else len(codes)
+                raise UsageError("world.action-unknown", action=wrong_code, nearest="–")
             wrong = (clients < 0) | (clients >= len(self.state))
             if wrong.any():
                 raise UsageError("world.client-unknown", client=int(clients[wrong][0]), nearest="–")
@@ -294,6 +301,8 @@ def departures(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """Which advisers leave the broker: the k-th departure takes the k-th by assets.
 
+    Departures beyond the number of advisers do not happen, nor that of the last one.
+
     Returns:
         Day of leaving int32, how strongly it is felt float32, and the heir int32; [advisers] each.
     """
@@ -310,6 +319,8 @@ def departures(
         near = stays[staff.adviser_branch[stays] == staff.adviser_branch[adviser]]
         others = near if len(near) else stays
         heir[adviser] = others[0] if len(others) else adviser
+    # The last one cannot leave: nobody is left to take over.
+    day[heir == np.where(day != NEVER, np.arange(n), -1)] = NEVER
     return day, hurt, heir
 
 

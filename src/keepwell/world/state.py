@@ -32,6 +32,7 @@ PERSON: Final = np.dtype(
         ("adviser", np.int32),
         ("branch", np.int32),
         ("wecom", np.int8),
+        ("marketing", np.int8),  # consents to marketing
         ("household", np.int32),
         ("mates", np.int32, (MATES,)),  # -1: none
         ("referrer", np.int32),  # -1: none
@@ -90,7 +91,6 @@ CLIENT: Final = np.dtype(
         ("burst_until", np.int32),
         ("last_trade", np.int32),
         ("worth", np.int64),  # fen at the last close
-        ("peak", np.int64),
         ("month_worth", np.float64),  # smoothed daily excess return against the index
         ("cash", np.int64),
         ("debt", np.int64),
@@ -125,6 +125,7 @@ DAY: Final = np.dtype(
         ("day", np.int32),
         ("t", np.int32),  # days since the start
         ("trading", np.int8),
+        ("quarter_end", np.int8),
         ("month_end", np.int8),  # last calendar day of the month
         ("weekday", np.int8),  # Monday 0
         ("regime", np.int8),

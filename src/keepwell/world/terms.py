@@ -82,5 +82,8 @@ CATEGORIES: Final = (
 REGIMES: Final = ("calm", "bull", "crash", "recovery")
 SYSTEMS: Final = ("trading", "app", "quotes", "payments")
 
+LONG_AGO: Final = -(2**30)
+"""A day before all others."""
+
 NEVER: Final = 2**31 - 1
 """A day that does not come."""

@@ -130,7 +130,6 @@ def _feel_prices(w: Any, c: Any) -> None:
     if before > 0.0:
         c.month_worth += math.log(max(now, 1.0) / before) - w.day.index_return
     c.worth = c.cash + now - c.debt
-    c.peak = max(c.peak, c.worth)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -151,13 +150,13 @@ def act(w: Any, person: Any, state: Any, clients: Any, actions: Any) -> None:
             continue
         begin(w.rng, w.key, i, w.day.day, P_ACT)
         _help(w, who, c, i, action)
-        touch(w, who, c, i, 0 if action < 3 else 1, FIRST_ACTION + action)
+        touch(w, who, c, i, 1 if action >= 3 and c.wecom else 0, FIRST_ACTION + action)
 
 
 @inner
-def shift_of(w: Any, who: Any, c: Any, i: Any, action: Any) -> Any:
+def shift_of(w: Any, who: Any, c: Any, action: Any, cause: Any) -> Any:
     """Logit of going on that an action adds for a client as she stands now."""
-    size = w.p.effect[action, c.cause] * w.p.effects
+    size = w.p.effect[action, cause] * w.p.effects
     if c.stage != NONE:
         size *= w.p.by_stage[c.stage - 1]
     if who.age < 36.0:
@@ -174,7 +173,7 @@ def _help(w: Any, who: Any, c: Any, i: Any, action: Any) -> None:
     if action == COMPLAINT_FAST and c.complaint_day != NEVER:
         c.complaint_closes = min(c.complaint_closes, w.day.day + 1)
     if c.stage != NONE and c.path != FEINT:
-        size = shift_of(w, who, c, i, action)
+        size = shift_of(w, who, c, action, c.cause)
         c.help += size
         if size < 0.0:
             c.grievance[c.cause] *= max(0.0, 1.0 + size * w.p.relief)
@@ -184,7 +183,7 @@ def _help(w: Any, who: Any, c: Any, i: Any, action: Any) -> None:
         if c.grievance[j] > worst:
             k, worst = j, c.grievance[j]
     if k >= 0:
-        size = w.p.effect[action, k] * w.p.effects
+        size = shift_of(w, who, c, action, k)
         c.grievance[k] *= min(max(0.0, 1.0 + size * w.p.relief), 1.5)
     else:
         alone = (1.0 - who.patience) * w.p.harm

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +36,21 @@ INSTRUMENTS: Final = 1024
 """Most instruments that a market can have."""
 
 
+def _sources() -> str:
+    """A digest of all kernels' sources."""
+    found = blake2b(digest_size=8)
+    here = Path(__file__).parent
+    constants = (here.parent / "state.py", here.parent / "terms.py")
+    for path in (*sorted(here.glob("*.py")), *constants):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+KERNELS: Final = f"kernels_{_sources()}"
+"""Name of a field that is there for its name: numba keeps compiled code by the file of the function
+called and the types it is given, and does not see a change in a function that it calls in turn."""
+
+
 def frame_type(p: np.dtype[np.void]) -> np.dtype[np.void]:
     """What a kernel is given besides the clients, as one record: a pointer, cheap to pass on.
 
@@ -45,7 +62,7 @@ def frame_type(p: np.dtype[np.void]) -> np.dtype[np.void]:
 
     Returns:
         day: DAY. p: parameters. price, before: float64 [INSTRUMENTS], CNY at today's close and
-        the one before. lot: int64. risk: int8. matures: int32. choice: int16 [6, 4096].
+        the one before. lot: int64. matures: int32. choice: int16 [6, 4096].
         money_fund: instrument. key: uint64, the world's luck. rng: uint64 [1], the draws of the
         moment. out: room for events, by kind. count: int64, see TABLES.
     """
@@ -58,10 +75,10 @@ def frame_type(p: np.dtype[np.void]) -> np.dtype[np.void]:
         [
             ("day", DAY), ("p", p), ("price", np.float64, (INSTRUMENTS,)),
             ("before", np.float64, (INSTRUMENTS,)), ("lot", np.int64, (INSTRUMENTS,)),
-            ("risk", np.int8, (INSTRUMENTS,)), ("matures", np.int32, (INSTRUMENTS,)),
+            ("matures", np.int32, (INSTRUMENTS,)),
             ("choice", np.int16, (6, 4096)), ("money_fund", np.int64), ("key", np.uint64),
             ("rng", np.uint64, (1,)), ("count", np.int64, (len(TABLES) + 1,)),
-            ("out", np.dtype(out, align=True)),
+            (KERNELS, np.uint8), ("out", np.dtype(out, align=True)),
         ],
         align=True,
     )  # fmt: skip
@@ -78,7 +95,7 @@ def taken(w: Any) -> dict[str, np.ndarray[Any, Any]]:
 def moment(hour: Any, spread: Any, u: Any) -> Any:
     """A second of the day around an hour."""
     second = int((hour + (u - 0.5) * 2.0 * spread) * 3600.0)
-    return min(max(second, 60), 86_100)
+    return second % 86_400
 
 
 @inner

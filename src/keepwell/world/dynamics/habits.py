@@ -190,18 +190,18 @@ def flows(w: Any, who: Any, c: Any, i: Any) -> None:
         fails = w.p.flow_fails * (1.0 if w.day.errors < 5.0 else 5.0)
         failure = 1 + int(uniform(w.rng) * 4.0) if uniform(w.rng) < fails else 0
         if u < deposits:
-            move_cash(w, who, c, i, DEPOSIT, size, failure)
+            move_cash(w, who, c, i, DEPOSIT, size, failure, -1.0)
         else:
             _withdraw(w, who, c, i, size, failure)
         if failure:
             hurt(w, who, c, i, TECHNOLOGY, w.p.error_hurt)
     elif u < deposits + withdrawals + 0.006 and c.worth > c.cash:
-        move_cash(w, who, c, i, DIVIDEND, np.int64((c.worth - c.cash) * 0.004), 0)
+        move_cash(w, who, c, i, DIVIDEND, np.int64((c.worth - c.cash) * 0.004), 0, 10.0)
     if w.day.month_end:
-        if w.day.day % 3 == 0 and c.cash > 100_000:
-            move_cash(w, who, c, i, INTEREST, np.int64(c.cash * 0.0005), 0)
+        if w.day.quarter_end and c.cash > 100_000:
+            move_cash(w, who, c, i, INTEREST, np.int64(c.cash * 0.0005), 0, 10.0)
         if c.debt > 0:
-            move_cash(w, who, c, i, FEE, np.int64(c.debt * 0.004), 0)
+            move_cash(w, who, c, i, FEE, np.int64(c.debt * 0.004), 0, 10.0)
 
 
 @inner
@@ -210,7 +210,7 @@ def _withdraw(w: Any, who: Any, c: Any, i: Any, size: Any, failure: Any) -> None
         k = _to_sell(w, who, c, i)
         if k >= 0 and _held(c) > 1:
             sell(w, who, c, i, k, 0.5)
-    move_cash(w, who, c, i, WITHDRAWAL, size, failure)
+    move_cash(w, who, c, i, WITHDRAWAL, size, failure, -1.0)
 
 
 @inner

@@ -35,6 +35,7 @@ from keepwell.world.dynamics.ledger import (
     settle,
     transfer_out,
 )
+from keepwell.world.dynamics.voice import close_complaint
 from keepwell.world.state import SLOTS
 from keepwell.world.terms import (
     ADVICE,
@@ -48,6 +49,7 @@ from keepwell.world.terms import (
     FEINT,
     LEFT,
     LIFE,
+    LONG_AGO,
     MARKET,
     NEVER,
     NO_PATH,
@@ -100,8 +102,10 @@ def experience(w: Any, who: Any, c: Any, i: Any) -> None:
         hurt(w, who, c, i, PRICE, w.p.rival_hurt * w.day.rival)
     if uniform(w.rng) < w.p.life_per_year / 365.0:
         hurt(w, who, c, i, LIFE, w.p.life_hurt)
-    if c.left_us == w.day.day:
-        hurt(w, who, c, i, ADVICE, w.p.adviser_leaves * c.left_hurt)
+    if c.left_us <= w.day.day:
+        # Who was not there on the day is served by the heir, and misses nobody.
+        if c.left_us == w.day.day:
+            hurt(w, who, c, i, ADVICE, w.p.adviser_leaves * c.left_hurt)
         c.adviser, c.skill, c.left_us = c.heir, c.heir_skill, NEVER
         row = w.out.service[w.count[SERVED]]
         w.count[SERVED] += 1
@@ -208,7 +212,7 @@ def _first_signs_of_exit(w: Any, who: Any, c: Any, i: Any) -> None:
         for k in range(SLOTS):
             if c.slot[k] >= 0 and c.cash < c.worth * w.p.first_transfer:
                 sell(w, who, c, i, k, 1.0 if c.cash < c.worth * 0.2 else 0.5)
-        move_cash(w, who, c, i, WITHDRAWAL, np.int64(c.worth * w.p.first_transfer), 0)
+        move_cash(w, who, c, i, WITHDRAWAL, np.int64(c.worth * w.p.first_transfer), 0, 15.7)
     u = uniform(w.rng)
     if u < w.p.closes:
         c.exit_kind = 0
@@ -265,6 +269,7 @@ def _recover(w: Any, who: Any, c: Any, i: Any) -> None:
     c.cause = -1
     c.help = 0.0
     c.exit_day = NEVER
+    c.exit_kind = -1
     note_step(w, who, c, i)
 
 
@@ -283,7 +288,12 @@ def leave(w: Any, who: Any, c: Any, i: Any) -> None:
     else:
         sell_all(w, who, c, i)
         c.way = 2 if c.exit_day != NEVER else 3
-    move_cash(w, who, c, i, WITHDRAWAL, c.cash, 0)
+    move_cash(w, who, c, i, WITHDRAWAL, c.cash, 0, 15.7)
+    if c.complaint_day != NEVER:
+        close_complaint(w, who, c, i)
+    c.month_worth = 0.0
+    c.burst_until = LONG_AGO
+    c.named = 0
     for j in range(8):
         weight = c.grievance[j] + (1.0 if j == c.cause else 0.0)
         if uniform(w.rng) < 1.0 - math.exp(-w.p.names[j] * weight):
@@ -343,6 +353,11 @@ def fate(w: Any, who: Any, c: Any, i: Any) -> Any:
     forfeit(w, who, c, i)
     c.status = DEAD if dead else DROPPED
     c.stage = NONE
+    c.path = NO_PATH
+    c.cause = -1
+    c.exit_day = NEVER
+    if c.complaint_day != NEVER:
+        close_complaint(w, who, c, i)
     note_profile(w, who, c, i, 3 if dead else 2)
     note_step(w, who, c, i)
     return True

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keepwell.world.dynamics.chance import bits, inner, uniform
+from keepwell.world.dynamics.chance import bits, inner, mix, uniform
 from keepwell.world.dynamics.frame import (
     BALANCE,
     FIRST_HOLDING,
@@ -21,7 +21,7 @@ from keepwell.world.dynamics.frame import (
     value_of,
 )
 from keepwell.world.state import SLOTS
-from keepwell.world.terms import BUY, DEPOSIT, SELL, WITHDRAWAL
+from keepwell.world.terms import BUY, DEPOSIT, FEE, LONG_AGO, SELL, WITHDRAWAL
 
 UNIT = 100_000_000
 """Quantities are in 1e-8 units."""
@@ -152,23 +152,33 @@ def _empty(w: Any, who: Any, c: Any, i: Any, k: Any) -> None:
 
 
 @inner
-def move_cash(w: Any, who: Any, c: Any, i: Any, kind: Any, amount: Any, failure: Any) -> Any:
-    """Pay in or out, or book a dividend, fee or interest; returns what moved, fen."""
-    if kind == WITHDRAWAL:
+def move_cash(
+    w: Any, who: Any, c: Any, i: Any, kind: Any, amount: Any, failure: Any, hour: Any
+) -> Any:
+    """Pay in or out, or book a dividend, fee or interest; returns what moved, fen.
+
+    A fee that the cash does not cover is added to the debt. A negative hour stands for the
+    client's usual one.
+    """
+    if kind == FEE and amount > c.cash:
+        c.debt += amount - c.cash
+        c.changed = 1
+    if kind in (WITHDRAWAL, FEE):
         amount = min(amount, c.cash)
     if amount <= 0:
         return np.int64(0)
     row = w.out.cash_flow[w.count[FLOW]]
     w.count[FLOW] += 1
     row.client = i
-    row.second = moment(who.hour, 3.0, uniform(w.rng))
+    u = uniform(w.rng)
+    row.second = moment(who.hour, 3.0, u) if hour < 0.0 else moment(hour, 0.2, u)
     row.kind = kind
-    row.bank = (i * 7 + 3) % 7
+    row.bank = mix(w.key + np.uint64(i)) % np.uint64(7)
     row.failure = failure
     row.amount = amount
     if failure:
         return np.int64(0)
-    c.cash += -amount if kind == WITHDRAWAL or kind == 3 else amount
+    c.cash += -amount if kind in (WITHDRAWAL, FEE) else amount
     c.changed = 1
     return amount
 
@@ -217,13 +227,15 @@ def forfeit(w: Any, who: Any, c: Any, i: Any) -> None:
 
 @inner
 def redeem(w: Any, who: Any, c: Any, i: Any) -> None:
-    """Pay back what matures today."""
+    """Pay back what matures today: booked as a sale, but not of the client's doing."""
+    traded = c.last_trade
     for k in range(SLOTS):
         if c.slot[k] >= 0 and w.matures[c.slot[k]] <= w.day.day:
             amount = value_of(w, c.slot[k], c.quantity[k])
             _note_trade(w, who, c, i, c.slot[k], SELL, c.quantity[k], amount, np.int64(0))
             c.cash += amount
             _empty(w, who, c, i, k)
+    c.last_trade = traded
 
 
 @inner
@@ -231,12 +243,10 @@ def pick(w: Any, who: Any, c: Any, i: Any) -> Any:
     """An instrument to the client's taste: one of a personal dozen, or any that suits."""
     personal = int(uniform(w.rng) * 12.0)
     if uniform(w.rng) < 0.85:
-        place = (
-            np.uint64(i) * np.uint64(2654435761) + np.uint64(personal) * np.uint64(40503)
-        ) >> np.uint64(7)
+        place = mix(mix(w.key + np.uint64(i)) + np.uint64(personal))
     else:
-        place = bits(w.rng) >> np.uint64(7)
-    return w.choice[who.risk_level, int(place % np.uint64(4096))]
+        place = bits(w.rng)
+    return w.choice[who.risk_level, int((place >> np.uint64(7)) % np.uint64(4096))]
 
 
 @inner
@@ -245,7 +255,7 @@ def settle(w: Any, who: Any, c: Any, i: Any) -> None:
     if w.day.t == 0:
         c.cash = np.int64(who.assets * 100.0)
     else:
-        move_cash(w, who, c, i, DEPOSIT, np.int64(who.assets * 100.0), 0)
+        move_cash(w, who, c, i, DEPOSIT, np.int64(who.assets * 100.0), 0, 9.0)
     total = c.cash
     before = w.count[TRADE]
     if who.money_share > 0.02:
@@ -260,9 +270,9 @@ def settle(w: Any, who: Any, c: Any, i: Any) -> None:
     if w.day.t == 0:
         # Held from before the start: no trade of today.
         w.count[TRADE] = before
+        c.last_trade = LONG_AGO
     c.changed = 1
     c.worth = c.cash + slots_worth(w, c)
-    c.peak = c.worth
 
 
 @inner
@@ -290,14 +300,14 @@ def tell(w: Any, who: Any, c: Any, i: Any) -> None:
     total.debt = c.debt
     total.positions = held
     total.top = top / securities if securities > 0 else 0.0
-    if c.debt > 0:
+    if who.margin:
         owed = w.out.margin[w.count[MARGIN]]
         w.count[MARGIN] += 1
         owed.client = i
         owed.second = 0
         owed.debt = c.debt
         owed.limit = np.int64((c.cash + securities) * 0.5)
-        owed.ratio = (c.cash + securities) / c.debt
+        owed.ratio = (c.cash + securities) / c.debt if c.debt > 0 else 0.0
     c.changed = 0
 
 
@@ -310,7 +320,7 @@ def borrow(w: Any, who: Any, c: Any, i: Any) -> None:
         wanted = np.int64(0)
     change = max(wanted, np.int64(0)) - c.debt
     if change < 0:
-        change = -min(-change, c.cash)
+        change = -min(-change, max(c.cash, 0))
     if abs(change) > equity * 0.02:
         c.debt += change
         c.cash += change

@@ -6,10 +6,12 @@ action in the order of `terms.ACTIONS`.
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
+from keepwell.world.setting_types import Chances4, Positive4, SharesBySix
 from keepwell.world.settings import Part, setting
 
 Four = tuple[float, float, float, float]
-Six = tuple[float, float, float, float, float, float]
 Eight = tuple[float, float, float, float, float, float, float, float]
 Matrix = tuple[Eight, Eight, Eight, Eight, Eight, Eight, Eight, Eight]
 
@@ -194,7 +196,7 @@ class Leaving(Part):
         2.5, "Grievance at which its effect reaches half of its most.", "assumption: saturation",
         low=0.1,
     )  # fmt: skip
-    days: Four = setting(
+    days: Positive4 = setting(
         (66.0, 24.5, 15.0, 7.4), "Mean days of each stage, on the client's own clock.",
         "spec.md §2.4: anomaly 2-3 months; the others assumed as 4, 2.5 and 1.3 weeks; a little "
         "less here, as steps are taken on the next day with a session", unit="days",
@@ -205,7 +207,7 @@ class Leaving(Part):
         "assumption: the stages' ranges in spec.md (2-3 months) are about this wide",
         low=0,
     )
-    go_on: Four = setting(
+    go_on: Chances4 = setting(
         (0.62, 0.82, 0.90, 0.85), "Chance of going on from each stage when left alone.",
         "spec.md §2.4: after the first large transfer out 85 % leave; the others calibrated",
     )  # fmt: skip
@@ -238,11 +240,13 @@ class Leaving(Part):
         "spec.md §2.4: trading at least 30 % below own normal, moves into money funds included",
     )  # fmt: skip
     log_in_signs: Four = setting(
-        (0.60, 1.15, 1.15, 1.30), "Multiplies log-ins in each stage.", _STAGE
+        (0.60, 1.15, 1.15, 1.30),
+        "Multiplies log-ins in each stage.",
+        "spec.md §2.4 gives the direction; sizes chosen after seeing benchmarks/world_reasons.py",
     )
     seconds_signs: Four = setting(
         (0.58, 0.70, 0.75, 0.80), "Multiplies the length of log-ins in each stage.",
-        "spec.md §2.4: shorter log-ins",
+        "spec.md §2.4: shorter log-ins; sizes chosen after seeing benchmarks/world_reasons.py",
     )  # fmt: skip
     contact_signs: Four = setting(
         (1.6, 4.0, 5.0, 8.0), "Multiplies contacts in each stage.",
@@ -258,7 +262,7 @@ class Leaving(Part):
         (0.006, 0.010, 0.020, 0.05), "Chance a trading day of moving a position into money funds.",
         "spec.md §2.4: moves into money funds",
     )  # fmt: skip
-    view_signs: tuple[Six, Six, Six, Six, Six] = setting(
+    view_signs: SharesBySix = setting(
         (
             (0.860, 0.085, 0.001, 0.001, 0.025, 0.028),
             (0.800, 0.110, 0.003, 0.002, 0.050, 0.035),
@@ -301,6 +305,12 @@ class Leaving(Part):
         "How readily a leaver names each cause: chance 1 - exp(-names * grievance).",
         "spec.md §2.3: service 73 %, advice 68 %, app 42 % of leavers; the others assumed",
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Leaving:
+        if self.at_once + self.drift > 1.0 or self.closes + self.moves > 1.0:
+            raise ValueError("at_once and drift, and closes and moves, add up to 1 at the most")
+        return self
 
 
 class Help(Part):

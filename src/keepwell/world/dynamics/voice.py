@@ -160,7 +160,7 @@ def complaints(w: Any, who: Any, c: Any, i: Any) -> None:
     begin(w.rng, w.key, i, w.day.day, P_VOICE)
     if c.complaint_day != NEVER:
         if w.day.day >= c.complaint_closes:
-            _close_complaint(w, who, c, i)
+            close_complaint(w, who, c, i)
         return
     k = worst(c)
     if uniform(w.rng) >= w.p.complain * max(0.0, c.grievance[k] - 1.0) * (0.5 + who.patience):
@@ -182,7 +182,8 @@ def complaints(w: Any, who: Any, c: Any, i: Any) -> None:
 
 
 @inner
-def _close_complaint(w: Any, who: Any, c: Any, i: Any) -> None:
+def close_complaint(w: Any, who: Any, c: Any, i: Any) -> None:
+    """Answer the open complaint; the longer it took, the more it hurts."""
     row = w.out.complaint[w.count[COMPLAINT]]
     w.count[COMPLAINT] += 1
     row.client = i
@@ -255,13 +256,13 @@ def campaigns(w: Any, who: Any, c: Any, i: Any) -> None:
     begin(w.rng, w.key, i, w.day.day, P_TOUCH)
     if c.refuses or not w.day.trading:
         return
-    if uniform(w.rng) < w.p.touches_per_year / 250.0:
+    if who.marketing and uniform(w.rng) < w.p.touches_per_year / 250.0:
         u = uniform(w.rng)
         channel = 3 if u < 0.5 else (2 if u < 0.7 else (1 if c.wecom else 4))
         touch(w, who, c, i, channel, int(uniform(w.rng) * 2.0))
     begin(w.rng, w.key, i, w.day.day, P_ADVICE)
     if uniform(w.rng) < w.p.suggestions_per_year / 250.0:
-        heard = touch(w, who, c, i, 0 if uniform(w.rng) < 0.5 else 1, 2)
+        heard = touch(w, who, c, i, 1 if c.wecom and uniform(w.rng) < 0.5 else 0, 2)
         poor = uniform(w.rng) < w.p.poor_advice * (1.0 - c.skill)
         if heard and poor:
             hurt(w, who, c, i, ADVICE, w.p.advice_hurt)

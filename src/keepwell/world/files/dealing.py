@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from keepwell.world import terms
 from keepwell.world.files.columns import (
+    DAY_US,
     Numbers,
     Words,
     date,
@@ -34,6 +35,9 @@ MARGIN_RATE = 0.0635
 
 MARGIN_TERM = 180
 """Days of a margin contract: at most six months by the exchange's rules."""
+
+ALLOTTED = 2 * DAY_US
+"""Microseconds until the result of an issue is known; the row tells it, so it is known then."""
 
 _SIDES = Words(terms.SIDES)
 _TRADE_CHANNELS = Words(terms.TRADE_CHANNELS)
@@ -141,6 +145,7 @@ def subscription(names: Names, e: Any, day: int, t: int) -> Columns:
         "client_id": names.clients.column(e["client"]),
         "product": names.products(e["kind"], e["product"]),
         **happened(day, e["second"]),
+        "known_at": instant(instants(day, e["second"]) + (e["kind"] == 0) * ALLOTTED),
         "kind": _SUBSCRIPTIONS.column(e["kind"]),
         "state": _SUBSCRIPTION_STATES.column(e["state"]),
         "quota": quantity(e["quota"], e["quota"] > 0),

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from keepwell.world.files.naming import Names
     from keepwell.world.people.draw import People
 
-GRANTED = (0.70, 0.95, 0.85)
-"""Share of clients that agree at opening to marketing, profiling and calls (assumption); WeCom
-follows from being connected there."""
+GRANTED = (0.95, 0.85)
+"""Share of clients that agree at opening to profiling and to calls (assumption); marketing is the
+person's own, WeCom follows from being connected there."""
 
 WEALTHY = 2_000_000.0
 """CNY from which a client has a team of 1 + 3 + 5."""
@@ -99,7 +99,11 @@ class Register:
         rng = stream(seed, "register", people.shard)
         count = len(people.person)
         self._granted = np.column_stack(
-            [rng.random((count, len(GRANTED))) < GRANTED, people.person["wecom"] != 0]
+            [
+                people.person["marketing"] != 0,
+                rng.random((count, len(GRANTED))) < GRANTED,
+                people.person["wecom"] != 0,
+            ]
         )
         years = np.array(ID_YEARS)[rng.integers(0, len(ID_YEARS), count)] * 365
         self._expiry = start + rng.integers(-30, 3650, count) % years
@@ -130,10 +134,10 @@ class Register:
         opening = self._opening(new)
         changes, there = self._told(new, events["client"], state["client"])
         changed = _changed(day, changes, changes["status"], changes["reason"], there)
-        served = self._served(day, events["service"], state["service"])
+        served = self._served(day, events["service"])
         ended = np.isin(changes["status"], (terms.CLOSED, terms.DROPPED, terms.DEAD))
         return {
-            "client": self._profile(_joined(opening, changed, served)),
+            "client": self._profile(_joined(opening, self._assessed(new), changed, served)),
             "service": self._service(_joined(opening, served)),
             "account": self._accounts(day, new, changes, ended),
             "relation": self._relations(day),
@@ -159,11 +163,18 @@ class Register:
             person["wecom"],
         )
 
-    def _served(self, day: int, e: Any, state: Any) -> _Profiles:
+    def _assessed(self, new: Numbers) -> _Profiles:
+        """The rows of those who were assessed again after they had opened."""
+        person = self._people[new]
+        again = self._opening(new[person["assessed"] > person["opened"]])
+        return again._replace(since=instants(self._people["assessed"][again.client], 36_000))
+
+    def _served(self, day: int, e: Any) -> _Profiles:
         return _Profiles(
             e["client"],
             instants(day, e["second"]),
-            state["status"],
+            # Only open clients get one; what becomes of them later that day has a row of its own.
+            np.full(len(e), terms.OPEN, np.int8),
             np.zeros(len(e), np.int8),
             e["manager"],
             e["adviser"],
@@ -207,7 +218,7 @@ class Register:
             "city_tier": _TIERS.column(person["city_tier"]),
             "investor_class": _CLASSES.column(person["professional"]),
             "risk_level": _LEVELS.column(person["risk_level"]),
-            "assessed_on": date(person["assessed"]),
+            "assessed_on": date(person["assessed"], person["assessed"] <= day),
             "manager_id": self._names.managers.column(rows.manager),
             "adviser_id": self._names.advisers.column(rows.adviser),
             "branch_id": self._names.branches.column(person["branch"]),

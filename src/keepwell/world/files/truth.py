@@ -74,7 +74,6 @@ def clients(people: People, names: Names, state: Any) -> pa.Table:
             for trait in ("onset", "pace", "device", "patience", "death", "drop")
         },
         "branch_wait": ratio(staff.branch_wait[person["branch"]]),
-        "manager_care": ratio(staff.manager_care[person["manager"]]),
         "adviser_skill": ratio(staff.adviser_skill[person["adviser"]]),
         "household": whole(person["household"]),
         "status": _STATUSES.column(state["status"]),

@@ -47,6 +47,9 @@ MARKER = Path("truth") / "world.json"
 DECIDED: Final = 180
 """Days between two days of decision, for which the truth keeps all potential outcomes."""
 
+SOLVED: Final = 10
+"""Days until everything that a day brings is known: no contact takes longer."""
+
 HORIZON: Final = 90
 """Days that potential outcomes look ahead."""
 
@@ -140,7 +143,8 @@ def _check(start: date, clients: int, days: int, shard_size: int) -> None:
     for name, value in (("clients", clients), ("days", days), ("shard_size", shard_size)):
         if value < 1:
             raise UsageError("world.size-wrong", name=name, value=value)
-    until = start + timedelta(days=days)
+    # Rows of the last days become known later: a contact when it is solved.
+    until = start + timedelta(days=days + SOLVED)
     # What lies in the future is refused by every ingest.
     if until > date.today():  # noqa: DTZ011 - a guard for people, a day more or less is no matter
         raise UsageError("world.end-future", until=until)

@@ -168,6 +168,8 @@ def day_records(
     record["trading"] = trading
     following = (dates + np.timedelta64(1, "D")).astype("datetime64[M]")
     record["month_end"] = following != dates.astype("datetime64[M]")
+    quarter = dates.astype("datetime64[M]").astype(np.int64) % 3 == 2
+    record["quarter_end"] = record["month_end"] & quarter
     record["weekday"] = (record["day"] + 3) % 7  # 1970-01-01 was a Thursday
     record["regime"] = regime
     record["season"] = season(settings, start, days)

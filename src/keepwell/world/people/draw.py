@@ -204,7 +204,7 @@ def _accounts(
     risk = mixed(rng, (people.risk_by_age, old), (people.risk_by_assets, rich))
     level = 1 + np.searchsorted(ndtri(np.cumsum(people.risk)[:-1]), risk, side="right")
     person["risk_level"] = level
-    chance = rng.random((7, n))
+    chance = rng.random((8, n))
     wealthy = (person["assets"] >= people.professional_from) & (chance[0] < people.professional)
     lowest = (level == 1) & (chance[0] < people.lowest) & ~wealthy
     person["professional"] = np.where(wealthy, 1, np.where(lowest, 2, 0))
@@ -214,6 +214,7 @@ def _accounts(
     person["fund"] = chance[3] < people.fund
     person["pension"] = (chance[4] < people.pension) & (person["age"] < _RETIRED)
     person["wecom"] = chance[5] < people.wecom
+    person["marketing"] = chance[6] < people.marketing
     bargain = mixed(rng, (people.fee_by_assets, rich))
     plan = np.searchsorted(ndtri(np.cumsum(people.fee_plans)[:-1]), bargain, side="right")
     person["fee_rate"] = np.asarray(people.fee_rates)[plan]

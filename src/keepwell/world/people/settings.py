@@ -146,6 +146,14 @@ class PeopleSettings(Part):
     english: float = setting(
         0.03, "Share of clients who write English.", "assumption: few", low=0, high=1
     )
+    marketing: float = setting(
+        0.70,
+        "Share of clients that agree to marketing when they open.",
+        "assumption: most tick the box",
+        unit="share",
+        low=0,
+        high=1,
+    )
     wecom: float = setting(
         0.6,
         "Share of clients connected to their manager on WeCom.",

@@ -38,11 +38,6 @@ class StaffSettings(Part):
         "Shape parameters of the Beta distribution of advisers' skill.",
         "assumption: most are middling, few are stars",
     )
-    care: Pair = setting(
-        (4.0, 3.0),
-        "Shape parameters of the Beta distribution of managers' care.",
-        "assumption: most are middling, few are stars",
-    )
     wait_spread: float = setting(
         0.35,
         "Standard deviation of the log of branches' waiting times.",

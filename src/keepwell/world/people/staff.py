@@ -20,7 +20,6 @@ class Staff:
         branches: how many.
         adviser_skill: 0 poor .. 1 excellent [advisers].
         branch_wait: multiplies waiting times, mean 1 over clients [branches].
-        manager_care: 0 careless .. 1 devoted [managers].
         manager_branch: each manager's branch [managers].
         adviser_branch: each adviser's branch [advisers].
         branch_region: each branch's region, 0.. [branches].
@@ -32,7 +31,6 @@ class Staff:
     branches: int
     adviser_skill: NDArray[np.float32]
     branch_wait: NDArray[np.float32]
-    manager_care: NDArray[np.float32]
     manager_branch: NDArray[np.int32]
     adviser_branch: NDArray[np.int32]
     branch_region: NDArray[np.int16]
@@ -82,7 +80,6 @@ def draw_staff(rng: np.random.Generator, n: int, settings: StaffSettings) -> Sta
         branches,
         rng.beta(*settings.skill, size=advisers).astype(np.float32),
         (wait / (wait @ share)).astype(np.float32),
-        rng.beta(*settings.care, size=managers).astype(np.float32),
         _spread_over(managers, share),
         _spread_over(advisers, share),
         region.astype(np.int16),
