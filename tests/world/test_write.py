@@ -246,3 +246,20 @@ def test_sizes_and_dates_that_cannot_be(tmp_path):
 def test_an_empty_file_has_the_contract_s_columns():
     for name, table in TABLES.items():
         assert file_schema(name).names == [*table.names, "known_at"]
+
+
+def test_the_truth_keeps_potential_outcomes_on_days_of_decision(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "DECIDED", 6)
+    monkeypatch.setattr(write, "HORIZON", 5)
+    written = write_world(Scenario(), 200, 20, SEED, tmp_path / "w")
+    table = pq.read_table(tmp_path / "w" / "truth" / "potential.parquet")
+    days = sorted(set(table["decided_on"].to_pylist()))
+    # Day 18 has no five days left to look ahead.
+    assert days == [date(2024, 1, 8), date(2024, 1, 14)]
+    assert set(ACTIONS) < set(table.schema.names)
+    assert table.num_rows == written.truth["potential"] > 300
+    twice = pq.read_table(tmp_path / "w" / "data" / "balance").num_rows
+    monkeypatch.setattr(write, "HORIZON", 100)
+    write_world(Scenario(), 200, 20, SEED, tmp_path / "none")
+    assert pq.read_table(tmp_path / "none" / "data" / "balance").num_rows == twice
+    assert not (tmp_path / "none" / "truth" / "potential.parquet").exists()
