@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -215,4 +216,7 @@ def test_every_code_and_definition_has_words_in_both_languages():
     for definition in (UNITS, VALUE, LabelDefinition(name="silence")):
         assert definition.words("en") != definition.words("zh")
         assert "6mo" in definition.words("zh")
+        late = replace(definition, gap="45d")
+        assert late.words("zh") != definition.words("zh")
+        assert "45d" in late.words("en")
     assert LabelDefinition(**VALUE.to_json()) == VALUE

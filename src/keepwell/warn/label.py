@@ -149,7 +149,13 @@ class LabelDefinition:
                 "Holds a position now, and {horizon} later none with positive units, or closed "
                 "the account or moved custody."
             )
-        return tr(text, locale, horizon=self.horizon, remnant=self.remnant, quantile=self.quantile)
+        told = tr(text, locale, horizon=self.horizon, remnant=self.remnant, quantile=self.quantile)
+        if self.gap in ("0d", "0mo"):
+            return told
+        return tr(
+            "{told} The {horizon} begin {gap} from now; who leaves before is not counted.", locale,
+            told=told, horizon=self.horizon, gap=self.gap,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """JSON-safe form; `LabelDefinition(**it)` gives it back."""

@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from keepwell.learn.report.data import AsOf, CurvePoint, Interval, Rate, ReportData
+from keepwell.learn.report.data import (
+    AsOf,
+    CurvePoint,
+    Interval,
+    LabelFacts,
+    Rate,
+    ReportData,
+    Words,
+)
 from keepwell.learn.report.speaker import Speaker
 from keepwell.learn.report.terminal import proof_table, ranking_table
 
@@ -99,3 +107,16 @@ def test_lift_and_small_cells():
     assert CurvePoint(0.0, 0.0).lift == 0.0
     assert [Rate(n, 1, Interval(0.1)).small for n in (19, 20)] == [True, False]
     assert Speaker("en", "EUR").day(date(2021, 7, 1)) == "1 Jul 2021"
+
+
+@pytest.mark.parametrize(
+    ("locale", "gap", "expected"),
+    [
+        ("en", "0d", "90 days"),
+        ("en", "45d", "the 90 days that follow the next 45 days"),
+        ("zh", "45d", "未来45天之后的90天"),
+    ],
+)
+def test_a_gap_is_never_silent(locale: str, gap: str, expected: str):
+    label = LabelFacts("exit", "value", "90d", gap, Words("", ""))
+    assert Speaker(locale, "CNY").ahead(label) == expected

@@ -358,7 +358,7 @@ def churn(data: ReportData, say: Speaker) -> Chart:
     rows = tuple(rate_row(name, rate, say) for name, rate in zip(names, rates, strict=True))
     return Chart(
         "churn",
-        say.t("Share who left within {span}, by date", span=say.span(data.label.horizon)),
+        say.t("Share who left within {span}, by date", span=say.ahead(data.label)),
         say.t("Each point starts a horizon of its own. Bars are 95% intervals."),
         option,
         DataTable(columns, rows),

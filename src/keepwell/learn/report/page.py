@@ -104,7 +104,7 @@ class Page:
         fields = {
             "severe": say.n(severe.clients),
             "scored": say.n(data.population.scored),
-            "span": say.span(data.label.horizon),
+            "span": say.ahead(data.label),
         }
         if data.backtest is None or severe.realised is None:
             return say.t(
@@ -150,7 +150,7 @@ class Page:
                 Figure(
                     say.t("Expected leavers"),
                     say.n(sum(expected)),
-                    say.t("within {span}, among all scored", span=say.span(data.label.horizon)),
+                    say.t("within {span}, among all scored", span=say.ahead(data.label)),
                 )
             )
         assets = [tier.assets for tier in warned if tier.assets is not None]
@@ -184,7 +184,7 @@ class Page:
         return self.say.t(
             "A tier is a range of the score. Expected leavers are the sum of the tier's "
             "probabilities of leaving within {span}.",
-            span=self.say.span(self.data.label.horizon),
+            span=self.say.ahead(self.data.label),
         )
 
     @property

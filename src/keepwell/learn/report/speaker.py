@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from keepwell.core.text import day, money, number, percent, tr
-from keepwell.learn.report.data import AsOf, Interval, Words
+from keepwell.learn.report.data import AsOf, Interval, LabelFacts, Words
 from keepwell.learn.report.words import METRICS, MODELS, SOURCES, TIER_NAMES, UNSCORED
 
 MISSING = "–"
@@ -73,6 +73,16 @@ class Speaker:
         if span.endswith("mo"):
             return self.t("{count} months", count=int(span[:-2]))
         return self.t("{count} days", count=int(span[:-1]))
+
+    def ahead(self, label: LabelFacts) -> str:
+        """The days in which leaving counts, to stand after 'within'; the gap is left out of it."""
+        if label.gap in ("0d", "0mo"):
+            return self.span(label.horizon)
+        return self.t(
+            "the {horizon} that follow the next {gap}",
+            horizon=self.span(label.horizon),
+            gap=self.span(label.gap),
+        )
 
     def interval(self, value: Interval | None, style: str = "percent", digits: int = 1) -> str:
         """An estimate with its bounds: '48.2% (42.1% to 55.0%)'."""
