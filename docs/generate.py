@@ -89,6 +89,47 @@ def _settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _desk_settings() -> str:
+    from keepwell.frame import settings
+
+    models = [
+        model
+        for model in vars(settings).values()
+        if isinstance(model, type)
+        and issubclass(model, BaseModel)
+        and model.__module__ == settings.__name__
+        and not model.__name__.startswith("_")
+    ]
+    models.sort(key=lambda model: model is not settings.Settings)
+    lines = [
+        "# Settings: desk.yaml",
+        "",
+        "The desk works without this file. It stands beside keepwell.yaml; the environment "
+        "overrides it: `KEEPWELL_PORT`, `KEEPWELL_HOLDOUT__SHARE`.",
+    ]
+    for model in models:
+        lines += _setting(model)
+    return "\n".join(lines) + "\n"
+
+
+def _permissions() -> str:
+    from keepwell.web.reference import permissions_page
+
+    return permissions_page()
+
+
+def _events() -> str:
+    from keepwell.web.reference import events_page
+
+    return events_page()
+
+
+def _api() -> str:
+    from keepwell.web.reference import api_page
+
+    return api_page()
+
+
 def _setting(model: type[BaseModel]) -> list[str]:
     summary, meanings = _docstring(model)
     rows = [
@@ -153,6 +194,10 @@ def _scenarios() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "api.md": _api,
+    "desk-settings.md": _desk_settings,
+    "events.md": _events,
+    "permissions.md": _permissions,
     "commands.md": _commands,
     "contract.md": _contract,
     "errors.md": _errors,

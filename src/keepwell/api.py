@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from keepwell.observe.workspace import Workspace
 
 if TYPE_CHECKING:
+    from keepwell.intervene.publish import Published
     from keepwell.learn.explain import ClientExplanation
     from keepwell.learn.run import RunResult
     from keepwell.observe.engines.frame import IndicatorFrame
@@ -98,6 +99,8 @@ def run(
 ) -> RunResult:
     """Refresh, prove, train, rank and write the report; cheap to run again.
 
+    Events that wait in the spool are brought into the lake first.
+
     Args:
         workspace: ingested before.
         as_of: ranking date; default: the mapping's, else the day after the newest data.
@@ -108,8 +111,47 @@ def run(
         DataError: nothing was ingested, or no training date has a mature label.
     """
     from keepwell.learn.run import run as verb
+    from keepwell.observe.spool_ingest import drain, waiting
 
+    if waiting(workspace):
+        drain(workspace)
     return verb(workspace, as_of, locale, progress)
+
+
+def has_desk(workspace: Workspace) -> bool:
+    """Whether the workspace has a retention desk: its database is there, or is named.
+
+    Raises:
+        UsageError: a wrong setting in desk.yaml.
+    """
+    from keepwell.frame.settings import Settings
+
+    named = Settings.load(workspace.root).database_url
+    return bool(named) or (workspace.state / "desk.sqlite").is_file()
+
+
+def publish(workspace: Workspace, result: RunResult) -> Published:
+    """Put a run's scores in force on the workspace's desk.
+
+    Args:
+        workspace: whose desk; its database must be migrated.
+        result: of `run`.
+
+    Raises:
+        UsageError: the database needs 'keepwell migrate', or another publication is at work.
+    """
+    from keepwell.frame.context import Frame
+    from keepwell.frame.migrate import check
+    from keepwell.intervene.publish import publish_run
+    from keepwell.rooms import load_all
+
+    load_all()
+    frame = Frame.open(workspace)
+    try:
+        check(frame)
+        return publish_run(frame, result)
+    finally:
+        frame.close()
 
 
 def explain(

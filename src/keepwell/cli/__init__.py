@@ -26,6 +26,16 @@ COMMANDS = (
     "quarantine",
     "demo",
     "world",
+    "serve",
+    "worker",
+    "migrate",
+    "user",
+    "desk",
+    "evidence",
+    "desk",
+    "serve",
+    "worker",
+    "user",
 )
 """Modules of this package, in the order of `keepwell --help`; each registers its command."""
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, write_json
+from keepwell.core.text import tr
 
 if TYPE_CHECKING:
+    from keepwell.intervene.publish import Published
     from keepwell.learn.run import RunResult
 
 
@@ -27,18 +29,38 @@ def run(
         typer.Option("--as-of", help="Ranking date, YYYY-MM-DD; default: keepwell.yaml's."),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=0, help="Clients listed here.")] = 15,
+    publish: Annotated[
+        bool | None,
+        typer.Option(
+            "--publish/--no-publish",
+            help="Put the scores in force on the desk; by default where there is a desk and no "
+            "--as-of is given.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Refresh, prove, train, rank and write out/risk.csv, risk.parquet and report.html."""
-    from keepwell.api import open, run
+    from keepwell.api import has_desk, open, run
+    from keepwell.api import publish as put_in_force
 
     opened = open(workspace)
+    wanted = publish if publish is not None else as_of is None and has_desk(opened)
+    published: Published | None = None
     with steps(quiet=as_json) as tell:
         result = run(opened, as_of, progress=tell)
+        if wanted:
+            if tell:
+                tell(tr("Publish the scores to the desk"))
+            published = put_in_force(opened, result)
     if as_json:
-        write_json(summary(result))
-    else:
-        show_run(result, top)
+        write_json(summary(result) | {"generation": published and published.generation})
+        return
+    show_run(result, top)
+    if published:
+        say(
+            "The scores are in force as generation {generation}: {clients} clients.",
+            generation=published.generation, clients=published.clients,
+        )  # fmt: skip
 
 
 @contextmanager

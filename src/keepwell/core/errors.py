@@ -9,6 +9,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from keepwell.core.messages import (
+    access,
+    alert,
+    case,
+    client,
+    clock,
+    events,
+    evidence,
+    frame,
+    jobs,
+    webhook,
+)
 from keepwell.core.text import tr
 
 ERRORS: dict[str, str] = {
@@ -211,6 +223,16 @@ ERRORS: dict[str, str] = {
         "contagion.referrer and contagion.adviser to 0."
     ),
     "world.size-wrong": "A world needs {name} of at least 1; got {value}.",
+    **access.MESSAGES,
+    **alert.MESSAGES,
+    **case.MESSAGES,
+    **client.MESSAGES,
+    **clock.MESSAGES,
+    **events.MESSAGES,
+    **evidence.MESSAGES,
+    **frame.MESSAGES,
+    **jobs.MESSAGES,
+    **webhook.MESSAGES,
 }
 """Error code to English template; fields in braces."""
 

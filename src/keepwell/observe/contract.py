@@ -26,7 +26,7 @@ from keepwell.observe.contract_types import (
     Table,
 )
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Raised when a column is added; columns are never renamed or removed."""
 
 TABLES: dict[str, Table] = {t.name: t for t in (*PEOPLE, *DEALING, *SIGNALS, *MARKET)}

@@ -85,6 +85,8 @@ PEOPLE: tuple[Table, ...] = (
                 past=True,
             ),
             choice("closed_reason", "Who ended the relationship.", ("client", "broker", "death")),
+            text("name", "Client's name.", "display", "personal"),
+            text("phone", "Client's phone number.", "display", "sensitive"),
         ),
     ),
     Table(

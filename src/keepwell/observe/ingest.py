@@ -64,7 +64,8 @@ def ingest(
 
     Tables whose files and mapping have not changed since the last manifest are skipped. The first
     ingest of a table is a backfill: its rows count as known when they happened plus the mapping's
-    delay; later rows as known now, unless the select says when.
+    delay; later rows as known now, unless the select says when. Events that wait in the spool come
+    first.
 
     Args:
         workspace: the workspace.
@@ -81,6 +82,10 @@ def ingest(
         KeepwellError: a source or a select cannot be read; the lake is unchanged.
         UsageError: another ingest is at work.
     """
+    from keepwell.observe.spool_ingest import drain, waiting
+
+    if waiting(workspace):
+        drain(workspace)
     return run(workspace, tables, backfill, progress, force=force, now=now, resolve=False)
 
 

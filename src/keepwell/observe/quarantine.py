@@ -49,6 +49,9 @@ SCHEMA = pa.schema(
 """An entry: `table` is absent for a cell found bad before any select, `file` and `row` after one;
 `detail` holds the reason's fields and `raw` the row, as JSON."""
 
+EVENT = "event:"
+"""The source of a row that came as an event begins so; the sender's name follows."""
+
 _NAMED = ("table", "source", "file", "row", "column", "key", "reason", "raw")
 _COMMIT_ROWS = 250_000
 
@@ -248,7 +251,11 @@ def _concerned(ready: Prepared) -> str:
     """SQL: the entry is of a table or of a source that was read."""
     tables = ", ".join(f"'{name}'" for name in ready.parts) or "''"
     sources = ", ".join(f"'{report.source}'" for report in ready.sources) or "''"
-    return f'("table" in ({tables}) or ("table" is null and source in ({sources})))'
+    # Rows that came as events are in no file: reading the files again says nothing about them.
+    return (
+        f"((\"table\" in ({tables}) and source not like '{EVENT}%') "
+        f'or ("table" is null and source in ({sources})))'
+    )
 
 
 def _commit(writer: LakeWriter, engine: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -145,7 +145,7 @@ def prepare(
     Raises:
         KeepwellError: a source or a select cannot be read.
     """
-    folder = _folder(workspace.scan, purpose)
+    folder = staging_folder(workspace.scan, purpose)
     with open_duckdb(memory="1GB") as engine:
         job = _Job(
             workspace,
@@ -166,7 +166,7 @@ def _silent(stage: str, name: str, rows: int) -> None:
     del stage, name, rows
 
 
-def _folder(root: Path, purpose: str) -> Path:
+def staging_folder(root: Path, purpose: str) -> Path:
     """A staging folder of this process's own; those that killed processes left are removed."""
     for left in root.glob("*-*"):
         pid = left.name.rpartition("-")[2]
@@ -267,12 +267,13 @@ class _Job:
             self.workspace.currency,
             self.done.now,
             self.done.read_from[table.name],
-            self.backfill or table.name not in known,
+            # A table that only events have written was never brought in from files.
+            self.backfill or table.name not in known or not known[table.name].inputs,
             said.delay_days,
             self.openings,
         )
         reader = selects.batches(table.name)
-        parts = _Parts(self.folder / "rows", table, self.done.engine)
+        parts = Parts(self.folder / "rows", table, self.done.engine)
         report = TableReport(table.name)
         reasons: Counter[str] = Counter()
         read = bad = 0
@@ -295,7 +296,7 @@ class _Job:
                 "revision" in reader.schema.names,
             )
             for conflict in dedupe.conflicts(self.done.engine, table, staged):
-                self._reject(_from_conflict(table, conflict))
+                self._reject(conflict_rejects(table, conflict))
             if verdict.conflicts:
                 reasons["row.conflict"] += verdict.conflicts
             report = replace(
@@ -335,7 +336,7 @@ class _Job:
 
 
 @dataclass
-class _Parts:
+class Parts:
     """Good rows on disk, numbered and with their digests, in parts of at most `PART_ROWS`."""
 
     folder: Path
@@ -347,6 +348,7 @@ class _Parts:
     written: int = 0
 
     def add(self, rows: pa.Table) -> None:
+        """Take rows as `validate` gives them."""
         if not rows.num_rows:
             return
         if self.rows + rows.num_rows > PART_ROWS:
@@ -355,6 +357,7 @@ class _Parts:
         self.rows += rows.num_rows
 
     def close(self) -> list[Path]:
+        """The files, all written."""
         self._write()
         return self.files
 
@@ -397,7 +400,8 @@ def _from_scan(found: pa.Table) -> pa.Table:
     return pa.table(columns, schema=REJECT_SCHEMA)
 
 
-def _from_conflict(table: Table, batch: pa.RecordBatch) -> pa.Table:
+def conflict_rejects(table: Table, batch: pa.RecordBatch) -> pa.Table:
+    """Rows set aside for their conflict, as faults."""
     rows = [_major(table, row) for row in batch.to_pylist()]
     count = len(rows)
     return pa.table(

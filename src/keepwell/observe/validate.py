@@ -124,13 +124,41 @@ def validate(table: Table, batch: pa.RecordBatch | pa.Table, context: Context) -
     Returns:
         The good rows and the faults of the others.
     """
+    return _checked(table, batch, context).finish()
+
+
+def examine(
+    table: Table, batch: pa.RecordBatch | pa.Table, context: Context, bad: Mask
+) -> tuple[pa.Table, list[tuple[int, str, str]]]:
+    """Check a batch as `validate` does, and say by number which rows are at fault.
+
+    Args:
+        table: the contract table.
+        batch: rows as for `validate`.
+        context: the ingest's circumstances.
+        bad: rows known to be faulty already; they are checked all the same, but never good.
+
+    Returns:
+        The good rows, as `Validated.good`, and (row, column, reason code), ascending.
+    """
+    job = _checked(table, batch, context)
+    faults = [
+        (int(row), column, reason)
+        for column, result in job.done.items()
+        for reason, mask in result.faults
+        for row in np.flatnonzero(mask)
+    ]
+    return job.rows_but(bad | job.bad()), sorted(faults)
+
+
+def _checked(table: Table, batch: pa.RecordBatch | pa.Table, context: Context) -> _Job:
     given = {name: _flat(batch.column(name)) for name in batch.schema.names}
     job = _Job(table, given, batch.num_rows, context)
     for column in (*table.columns, *SYSTEM_COLUMNS[:2]):
         job.convert(column)
     job.require()
     job.order_in_time()
-    return job.finish()
+    return job
 
 
 @dataclass
@@ -185,19 +213,29 @@ class _Job:
             opened = np.append(openings.days, np.iinfo(np.int64).min)[index]
             result.fault("row.before-opening", _there(result) & (days < opened))
 
-    def finish(self) -> Validated:
+    def bad(self) -> Mask:
+        """Which rows have a fault."""
         bad = np.zeros(self.rows, bool)
         for result in self.done.values():
             bad |= result.faulty
+        return bad
+
+    def finish(self) -> Validated:
+        bad = self.bad()
+        good = self.rows_but(bad)
+        if not bad.any():
+            return Validated(good, REJECT_SCHEMA.empty_table(), 0)
+        return Validated(good, self._rejects(bad), int(bad.sum()))
+
+    def rows_but(self, bad: Mask) -> pa.Table:
+        """The rows that are not bad, in the lake's types."""
         names = [*self.table.names, "known_at", "revision"]
         columns = {name: self.done[name].values for name in names}
         columns["known_at"] = self._known_at()
         columns["revision"] = pc.fill_null(columns["revision"], 0)
         columns["source"] = pa.repeat(pa.scalar(self.context.source, pa.string()), self.rows)
-        good = pa.table(columns)
-        if not bad.any():
-            return Validated(good, REJECT_SCHEMA.empty_table(), 0)
-        return Validated(good.filter(pa.array(~bad)), self._rejects(bad), int(bad.sum()))
+        rows = pa.table(columns)
+        return rows.filter(pa.array(~bad)) if bad.any() else rows
 
     def _known_at(self) -> pa.Array:
         """When each row was known: as the select says, else by the rule for backfills, else now."""

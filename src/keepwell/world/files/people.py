@@ -31,6 +31,7 @@ from keepwell.world.files.columns import (
     whole,
 )
 from keepwell.world.files.dealing import PURPOSES, Columns, consent
+from keepwell.world.words.names import NAMES, draw_names
 
 if TYPE_CHECKING:
     from keepwell.world.files.naming import Names
@@ -67,6 +68,7 @@ _KINDS = Words(ACCOUNT_KINDS)
 _PERMISSIONS = Words(("", *PERMISSIONS))
 _STATES = Words(("open", "closed"))
 _TIES = Words(("household", "referrer"))
+_NAMES = Words(NAMES)
 _ACCOUNT_FLAGS = ("margin", "option", "fund", "pension")
 
 
@@ -111,6 +113,7 @@ class Register:
         regions = int(people.person["region"].max(initial=0)) + 1
         self._regions = Words([f"region {number:02d}" for number in range(regions)])
         self._ties = _ties(people.person)
+        self._named = draw_names(seed, people.shard, count)
         self._status = np.full(count, terms.UNOPENED, np.int8)
         self._opened_order = np.argsort(people.person["opened"], kind="stable").astype(np.int32)
         self._opened_sorted = people.person["opened"][self._opened_order]
@@ -226,6 +229,8 @@ class Register:
             "status": _STATUSES.column(rows.status),
             "closed_on": date(day, closed),
             "closed_reason": _REASONS.column(rows.reason, closed),
+            # No phone: any number that looks real may be somebody's.
+            "name": _NAMES.text(self._named[rows.client]),
             "known_at": since,
         }
 

@@ -1,0 +1,1 @@
+"""What every service room stands on: settings, database, unit of work, events, problems, paging."""

@@ -1,0 +1,190 @@
+"""The app database: SQLite by default, PostgreSQL for several servers; one unit of work for both.
+
+A session never crosses a function and never lives in a dependency: a sync endpoint that waits for
+a pool slot held by its own dependency is a deadlock (FastAPI issue 3205). `read` and `write` are
+the only ways in, and only they commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from keepwell.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from keepwell.frame.context import Frame
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+"""Column type of JSON values on both databases."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC instant: timestamptz on PostgreSQL, naive text on SQLite; always aware in Python."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse instants without a zone; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
+        """Give UTC back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of every table of the desk."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: Instant, dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One unit of work; every service function takes one as its first argument.
+
+    Attributes:
+        session: the SQLAlchemy session. Never commit, roll back or keep it.
+        at: the instant of the transaction, UTC; all that it writes carries this time.
+        frame: settings, calendar zone, secret.
+    """
+
+    session: Session
+    at: datetime
+    frame: Frame
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is SQLite."""
+        return self.session.get_bind().dialect.name == "sqlite"
+
+
+class Database:
+    """The engine and its units of work.
+
+    Args:
+        url: SQLAlchemy URL; `postgresql://` means psycopg 3.
+        pool: connections kept; threads beyond it wait.
+
+    Raises:
+        UsageError: the address cannot be read.
+    """
+
+    def __init__(self, url: str, pool: int = 8) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise UsageError("database.url-invalid", url=url, problem=error) from None
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {
+            "pool_size": pool, "max_overflow": 4, "pool_timeout": 10,
+            "hide_parameters": True,  # errors are logged; values may be personal
+        }  # fmt: skip
+        if self.is_sqlite:
+            # A busy writer is waited for, not failed: write transactions are short.
+            options["connect_args"] = {"timeout": 30.0, "check_same_thread": False}
+        else:
+            options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+        self.engine: Engine = create_engine(parsed, **options)
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine)
+        # Begins of a write take SQLite's lock at once instead of failing when they first write.
+        self.write_engine = self.engine.execution_options(keepwell_write=True)
+
+    @contextmanager
+    def session(self, write: bool) -> Iterator[Session]:
+        """A session in a transaction; committed at the end of a write, else rolled back."""
+        with Session(
+            self.write_engine if write else self.engine, expire_on_commit=False, autoflush=True
+        ) as session:
+            if not write:
+                yield session
+                return
+            with session.begin():
+                yield session
+
+    @contextmanager
+    def read(self, frame: Frame, at: datetime | None = None) -> Iterator[Tx]:
+        """A unit of work that only reads; its snapshot is one."""
+        with self.session(write=False) as session:
+            yield Tx(session, at or frame.now(), frame)
+
+    @contextmanager
+    def write(self, frame: Frame, at: datetime | None = None) -> Iterator[Tx]:
+        """A unit of work that commits when its block ends and rolls back when it raises."""
+        with self.session(write=True) as session:
+            yield Tx(session, at or frame.now(), frame)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin or commit by itself
+        cursor = connection.cursor()
+        # FULL: what was acknowledged survives a power cut (design.md, section 7).
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000",
+            "cache_size=-32000", "temp_store=MEMORY",
+        ):  # fmt: skip
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        writing = connection.get_execution_options().get("keepwell_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+Now = Callable[[], datetime]
+"""Where the time comes from; tests give their own."""
+
+
+def utc_now() -> datetime:
+    """The present instant, UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,302 @@
+"""Settings of the desk: desk.yaml beside keepwell.yaml, overridden by the environment.
+
+Every setting has a default that works on a laptop. An environment variable is the setting's path
+in capitals after KEEPWELL_, two underscores between levels: KEEPWELL_HOLDOUT__SHARE=0.1.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from keepwell.core.errors import UsageError, nearest
+from keepwell.observe.mapping_yaml import Document, read_yaml_file
+
+FILE_NAME = "desk.yaml"
+
+Share = Annotated[float, Field(ge=0, le=0.5)]
+Span = tuple[time, time]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SessionSettings(_Part):
+    """Log-in of people.
+
+    Attributes:
+        hours: a session ends so long after the log-in.
+        idle_minutes: or so long after its last request.
+        secure: cookies only over https, named `__Host-`; turn off only on a loopback address.
+        attempts: failed log-ins with one log-in name before a pause.
+        address_attempts: failed log-ins from one address before a pause; an office may share one.
+        pause_seconds: length of the first pause; it doubles with each further failure.
+        password_length: least number of characters of a new password.
+    """
+
+    hours: Annotated[int, Field(ge=1, le=72)] = 12
+    idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    secure: bool = True
+    attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    address_attempts: Annotated[int, Field(ge=1, le=10_000)] = 50
+    pause_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    password_length: Annotated[int, Field(ge=8, le=128)] = 12
+
+
+class HoldoutSettings(_Part):
+    """The group that gets no retention contact, so that the effect of contacts can be measured.
+
+    Attributes:
+        share: share of each manager's clients held out.
+        period: how long a draw lasts; 'year' is the calendar year of the exchange.
+    """
+
+    share: Share = 0.05
+    period: Literal["year"] = "year"
+
+
+class AlertSettings(_Part):
+    """When the desk warns.
+
+    Attributes:
+        per_manager_per_day: ceiling of new alerts shown to one manager a day; the rest is held
+            back, visibly, and comes up by urgency on later days.
+        large_transfer_share: a withdrawal or custody transfer out of at least this share of the
+            client's assets is large.
+        large_transfer_amount: minor units; such a transfer is large where the client's assets are
+            not known.
+        large_transfer_days: a large transfer is the first when none came so long before.
+        rule_days: so long a large transfer or a closing question keeps the tier up.
+        complaint_overdue_days: a complaint open for so many days is overdue (rule CP-1: 15).
+        closing_topics: contact topics and view topics that mean a closing question.
+    """
+
+    per_manager_per_day: Annotated[int, Field(ge=0, le=10_000)] = 12
+    large_transfer_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    large_transfer_amount: Annotated[int, Field(ge=1)] = 10_000_000
+    large_transfer_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    rule_days: Annotated[int, Field(ge=1, le=365)] = 30
+    complaint_overdue_days: Annotated[int, Field(ge=1, le=365)] = 15
+    closing_topics: list[str] = [
+        "closing",
+        "close",
+        "close-help",
+        "transfer-help",
+        "custody-transfer",
+    ]
+
+
+class CaseSettings(_Part):
+    """Retention cases.
+
+    Attributes:
+        reopen_days: a case closed no longer ago is reopened by a new alert for the same client
+            and reason; after that a new one is opened, linked to the old.
+        attachment_mb: largest attachment.
+        attachment_types: media types accepted; the content must look like its type.
+    """
+
+    reopen_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    attachment_mb: Annotated[int, Field(ge=1, le=100)] = 10
+    attachment_types: list[str] = [
+        "application/pdf", "image/png", "image/jpeg", "text/plain", "text/csv",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ]  # fmt: skip
+
+
+class CalendarSettings(_Part):
+    """The calendars that clocks run on.
+
+    Attributes:
+        exchange: code of the exchange in exchange_calendars, such as XSHG; 'weekdays' for Monday
+            to Friday without holidays; default by the workspace's time zone.
+        sessions: trading sessions of a day, [from, until) in the workspace's time zone.
+        office: office hours of a day, with the breaks between them.
+        office_days: days of the week worked, 1 is Monday.
+        holidays: days off besides the exchange's holidays.
+        workdays: days worked although they are weekends or holidays (调休).
+    """
+
+    exchange: str = ""
+    sessions: list[Span] = [(time(9, 30), time(11, 30)), (time(13), time(15))]
+    office: list[Span] = [(time(9), time(12)), (time(13), time(18))]
+    office_days: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1)] = [
+        1, 2, 3, 4, 5,
+    ]  # fmt: skip
+    holidays: list[date] = []
+    workdays: list[date] = []
+
+    @model_validator(mode="after")
+    def _spans_ordered(self) -> CalendarSettings:
+        for spans in (self.sessions, self.office):
+            ends = [edge for span in spans for edge in span]
+            if not spans or ends != sorted(set(ends)):
+                raise ValueError("spans [from, until] that follow each other and do not overlap")
+        return self
+
+
+class ClockSettings(_Part):
+    """Which promises of time are made.
+
+    Attributes:
+        policy: name of the clock policy in force until an administrator activates another.
+        exit_days: trading days within which an exit request is completed (rule R-EXIT-2).
+    """
+
+    policy: str = "first-touch"
+    exit_days: Annotated[int, Field(ge=1, le=30)] = 2
+
+
+class ContactSettings(_Part):
+    """When a retention contact may be made.
+
+    Attributes:
+        quiet_from: no retention contact from this time of day on, client's (workspace's) zone.
+        quiet_until: until this one.
+        require_consent: only with consent for marketing on record; without it a recorded refusal
+            still stops every contact.
+    """
+
+    quiet_from: time = time(21)
+    quiet_until: time = time(8)
+    require_consent: bool = False
+
+
+class WebhookSettings(_Part):
+    """Webhooks sent to other systems.
+
+    Attributes:
+        allow_private: let webhooks go to loopback and private addresses; for tests and twins only.
+        timeout_seconds: of one delivery.
+        attempts: deliveries tried before the message is dead.
+        disable_after: dead messages in a row after which an endpoint is switched off.
+        keep_days: messages that have ended are kept so long, for replay.
+    """
+
+    allow_private: bool = False
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
+    attempts: Annotated[int, Field(ge=1, le=50)] = 8
+    disable_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+
+class EvidenceSettings(_Part):
+    """The evidence log.
+
+    Attributes:
+        origin: name of the log in its checkpoints; default: keepwell/ and the workspace's name.
+        checkpoint_entries: a checkpoint is signed after so many entries.
+        checkpoint_seconds: or so long after the last one, when there are new entries.
+    """
+
+    origin: str = ""
+    checkpoint_entries: Annotated[int, Field(ge=1, le=100_000)] = 500
+    checkpoint_seconds: Annotated[int, Field(ge=1, le=86_400)] = 10
+
+
+class Settings(BaseSettings):
+    """All settings of the desk.
+
+    Attributes:
+        database_url: SQLAlchemy URL; default: a SQLite file in the workspace.
+        secret: what salts and hashes are keyed with; default: a file made once per workspace.
+        host: address to listen on.
+        port: port to listen on.
+        threads: worker threads for requests; more fight over the interpreter.
+        forwarded_from: addresses of reverse proxies whose X-Forwarded-For is believed.
+        log_level: least severe level logged.
+        log_format: 'json' for machines, 'console' for people.
+        body_mb: largest request body, attachments apart.
+        session: log-in of people.
+        holdout: who gets no retention contact.
+        alert: when the desk warns.
+        case: retention cases.
+        calendar: the calendars of clocks.
+        clock: which promises of time are made.
+        contact: when a retention contact may be made.
+        webhook: messages to other systems.
+        evidence: the evidence log.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="KEEPWELL_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    database_url: str = ""
+    secret: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8300
+    threads: Annotated[int, Field(ge=1, le=64)] = 3
+    forwarded_from: list[str] = []
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    body_mb: Annotated[int, Field(ge=1, le=100)] = 8
+    session: SessionSettings = SessionSettings()
+    holdout: HoldoutSettings = HoldoutSettings()
+    alert: AlertSettings = AlertSettings()
+    case: CaseSettings = CaseSettings()
+    calendar: CalendarSettings = CalendarSettings()
+    clock: ClockSettings = ClockSettings()
+    contact: ContactSettings = ContactSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what the file says."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, root: Path) -> Settings:
+        """Read desk.yaml of a workspace, if there is one, and the environment.
+
+        Args:
+            root: the workspace's folder.
+
+        Raises:
+            UsageError: an unknown setting or a value that is not acceptable, with its line.
+        """
+        path = root / FILE_NAME
+        document = read_yaml_file(path) if path.is_file() else Document(FILE_NAME, {})
+        given: Any = document.value or {}
+        if not isinstance(given, dict):
+            raise UsageError(
+                "settings.value-invalid", file=FILE_NAME, line=1, key=FILE_NAME, value=given,
+                expected="settings such as host or holdout",
+            )  # fmt: skip
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise _fault(error, document) from None
+
+
+def _fault(error: ValidationError, document: Document) -> UsageError:
+    first = error.errors(include_url=False)[0]
+    loc = tuple(first["loc"])
+    model: Any = Settings
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part)) if hasattr(model, "model_fields") else None
+        model = field.annotation if field is not None else None
+    if first["type"] == "extra_forbidden" and model is not None:
+        known = list(model.model_fields)
+        return UsageError(
+            "settings.key-unknown", file=document.file, line=document.line(loc), key=loc[-1],
+            nearest=nearest(str(loc[-1]), known) or "–", known=", ".join(known),
+        )  # fmt: skip
+    return UsageError(
+        "settings.value-invalid", file=document.file, line=document.line(loc),
+        key=".".join(str(part) for part in loc), value=first.get("input"), expected=first["msg"],
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Alerts, cases, clocks: from a score to the right person in time."""

@@ -1,0 +1,1 @@
+"""Alerts: raised by tiers and rules, deduplicated, snoozed, capped."""

@@ -1,0 +1,341 @@
+"""From a signal to an alert, shown or not, and the log of every such decision.
+
+What is decided about people in the hold-out never leaves this room but through the log of
+treatments: no event, no case, no list of alerts tells of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from keepwell.core.ids import new_id
+from keepwell.frame.database import Tx
+from keepwell.frame.events import Event, EventName, emit
+from keepwell.intervene.alert import repo
+from keepwell.intervene.alert.model import Alert, AlertSignal, Treatment
+from keepwell.intervene.alert.policy import (
+    MANDATORY,
+    SEEN,
+    AlertReason,
+    Cause,
+    Decision,
+    Status,
+    Verdict,
+    day_of,
+    decide,
+    policy_hash,
+    tier_by_code,
+    weight,
+)
+from keepwell.intervene.alert.repo import BookFacts
+from keepwell.jobs.service import cancel
+from keepwell.learn.holdout.service import Assignment, arm_of
+from keepwell.trust.access.policy import SYSTEM, Actor
+from keepwell.trust.evidence.policy import EvidenceKind
+from keepwell.trust.evidence.service import record
+from keepwell.warn.tier import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that warns.
+
+    Attributes:
+        reason: why.
+        tier: how grave.
+        at: when it happened.
+        score: the score behind it, if any.
+        facts: numbers and codes that tell it.
+        generation_id: the generation whose score it is.
+    """
+
+    reason: AlertReason
+    tier: Tier
+    at: datetime
+    score: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    generation_id: int | None = None
+
+
+def take(
+    tx: Tx,
+    actor: Actor,
+    book: BookFacts,
+    signal: Signal,
+    live: Alert | None,
+    *,
+    later: bool = False,
+) -> Alert | None:
+    """Turn a signal into an alert, or add it to the live one of the same client and reason.
+
+    Args:
+        tx: the unit of work.
+        actor: who or what warns.
+        book: about whom, as the book says.
+        signal: what happened.
+        live: the live alert of this client and reason, if there is one.
+        later: leave it to the release to share out the ceiling by urgency; for many at once.
+
+    Returns:
+        The alert; None when none is kept.
+    """
+    if live is not None:
+        return _again(tx, actor, book, signal, live, later)
+    verdict, arm = _decide(tx, book, signal, later)
+    if verdict.status is None:
+        _log(tx, book, signal, verdict, arm, None)
+        return None
+    alert = Alert(
+        alert_id=new_id("alert", tx.at), client_id=book.client_id, reason=signal.reason,
+        status=verdict.status, tier=signal.tier.code, tier_rank=int(signal.tier),
+        weight=weight(_score(book, signal), book.assets), score=signal.score,
+        owner_id=book.manager_id, period=arm.period, raised_at=tx.at, signal_at=signal.at,
+        signals=0, version=1,
+    )  # fmt: skip
+    tx.session.add(alert)
+    tx.session.flush()
+    _add_signal(tx, alert, signal)
+    _settle(tx, actor, book, signal, alert, verdict, arm, later)
+    return alert
+
+
+def _decide(tx: Tx, book: BookFacts, signal: Signal, later: bool) -> tuple[Verdict, Assignment]:
+    from keepwell.intervene.exit.service import open_request
+    from keepwell.trust.consent.policy import Purpose
+    from keepwell.trust.consent.service import refused
+
+    arm = arm_of(tx, book.client_id, book.manager_id)
+    exempt = signal.reason in MANDATORY
+    verdict = decide(
+        signal.reason,
+        signal.tier,
+        held_out=arm.held_out,
+        propensity=arm.propensity,
+        refused=not exempt and refused(tx, book.client_id, Purpose.PROFILING),
+        exiting=not exempt and open_request(tx, book.client_id) is not None,
+        room=book.manager_id is None or (not later and room(tx, book.manager_id) > 0),
+    )
+    return verdict, arm
+
+
+def room(tx: Tx, owner_id: str) -> int:
+    """How many more alerts may be shown to a person today."""
+    own = repo.capacity(tx, owner_id)
+    ceiling = tx.frame.settings.alert.per_manager_per_day if own is None else own
+    return max(0, ceiling - repo.shown_on(tx, owner_id, day_of(tx.at, tx.frame.zone)))
+
+
+def _settle(
+    tx: Tx,
+    actor: Actor,
+    book: BookFacts,
+    signal: Signal,
+    alert: Alert,
+    verdict: Verdict,
+    arm: Assignment,
+    later: bool,
+) -> None:
+    """Do what was decided about an alert that is kept, and log it."""
+    if verdict.decision is Decision.HELD_BACK and later:
+        alert.status, alert.period = Status.HELD_BACK, arm.period
+        tx.session.flush()
+        return  # the release decides, within the same sweep
+    alert.period = arm.period
+    _log(tx, book, signal, verdict, arm, alert)
+    if verdict.status is Status.SHOWN:
+        show(tx, actor, alert)
+    elif verdict.status is Status.HELD_BACK:
+        hold_back(tx, actor, alert)
+    else:
+        alert.status, alert.held_at = Status.HELD_OUT, None
+        tx.session.flush()
+
+
+def _again(
+    tx: Tx, actor: Actor, book: BookFacts, signal: Signal, alert: Alert, later: bool
+) -> Alert:
+    """Add a signal to a live alert; a higher tier wakes it."""
+    _add_signal(tx, alert, signal)
+    rose = signal.tier > tier_by_code(alert.tier)
+    if rose:
+        alert.tier, alert.tier_rank = signal.tier.code, int(signal.tier)
+    if signal.score is not None:
+        alert.score = signal.score
+    alert.weight = weight(_score(book, signal), book.assets)
+    alert.version += 1
+    tx.session.flush()
+    data = {"reason": alert.reason, "tier": alert.tier, "rose": rose, "signals": alert.signals}
+    record(
+        tx, actor, EvidenceKind.ALERT_MERGED, client_id=alert.client_id, subject=alert.alert_id,
+        data=data,
+    )  # fmt: skip
+    if alert.status == Status.HELD_OUT:
+        if arm_of(tx, book.client_id, book.manager_id).period != alert.period:
+            verdict, arm = _decide(tx, book, signal, later)
+            if verdict.status is not None:
+                _settle(tx, actor, book, signal, alert, verdict, arm, later)
+    elif rose and alert.status == Status.HELD_BACK and signal.tier is Tier.SEVERE:
+        release(tx, actor, alert, book)
+    elif rose and alert.status in SEEN:
+        if alert.status == Status.SNOOZED:
+            wake(tx, actor, alert, "tier")
+        alert.status = Status.SHOWN
+        _open_case(tx, actor, alert)
+    return alert
+
+
+def _score(book: BookFacts, signal: Signal) -> float | None:
+    return book.score if signal.score is None else signal.score
+
+
+def _add_signal(tx: Tx, alert: Alert, signal: Signal) -> None:
+    source = "score" if signal.reason is AlertReason.RISK else signal.reason.value
+    tx.session.add(
+        AlertSignal(
+            signal_id=new_id("signal", tx.at), alert_id=alert.alert_id, at=signal.at,
+            source=source, tier=signal.tier.code, score=signal.score, facts=signal.facts,
+        )
+    )  # fmt: skip
+    alert.signals += 1
+    alert.signal_at = max(alert.signal_at, signal.at)
+    tx.session.flush()
+
+
+def _log(
+    tx: Tx,
+    book: BookFacts,
+    signal: Signal,
+    verdict: Verdict,
+    arm: Assignment,
+    alert: Alert | None,
+) -> None:
+    """Log a decision, shown or not, with its propensity."""
+    hidden = verdict.decision is Decision.PROFILING_REFUSED  # rule PI-4: neither score nor tag
+    treatment = Treatment(
+        treatment_id=new_id("treatment", tx.at), at=tx.at, client_id=book.client_id,
+        alert_id=alert.alert_id if alert else None, reason=signal.reason,
+        tier=Tier.NONE.code if hidden else signal.tier.code,
+        score=None if hidden else signal.score, decision=verdict.decision, cause=verdict.cause,
+        arm=arm.arm, propensity=verdict.propensity, period=arm.period, owner_id=book.manager_id,
+        generation_id=signal.generation_id, policy=policy_hash(tx.frame.settings),
+    )  # fmt: skip
+    tx.session.add(treatment)
+    tx.session.flush()
+    # The entry proves the decision without telling it: who reads the evidence log need not be
+    # among those who may know the hold-out.
+    record(
+        tx, SYSTEM, EvidenceKind.TREATMENT_ASSIGNED, client_id=book.client_id,
+        subject=treatment.treatment_id, data={"policy": treatment.policy},
+        personal={"decision": verdict.decision.value, "propensity": repr(verdict.propensity)},
+    )  # fmt: skip
+
+
+def log_of(
+    tx: Tx, alert: Alert, book: BookFacts, decision: Decision, cause: Cause, arm: Assignment
+) -> None:
+    """Log a later decision about an alert that was held back."""
+    propensity = 0.0 if decision is Decision.HELD_BACK else arm.propensity
+    signal = Signal(
+        AlertReason(alert.reason), tier_by_code(alert.tier), alert.signal_at, alert.score
+    )
+    _log(tx, book, signal, Verdict(decision, cause, propensity, None), arm, alert)
+
+
+def show(tx: Tx, actor: Actor, alert: Alert) -> None:
+    """Show an alert to its owner and bring it into a case."""
+    alert.status, alert.shown_at = Status.SHOWN, tx.at
+    alert.shown_day = day_of(tx.at, tx.frame.zone)
+    tell(tx, actor, alert, EventName.ALERT_RAISED, EvidenceKind.ALERT_RAISED)
+    _open_case(tx, actor, alert)
+
+
+def hold_back(tx: Tx, actor: Actor, alert: Alert) -> None:
+    """Let an alert wait because of the ceiling, visibly."""
+    alert.status, alert.held_at = Status.HELD_BACK, tx.at
+    tell(tx, actor, alert, EventName.ALERT_HELD_BACK, EvidenceKind.ALERT_HELD_BACK)
+
+
+def release(tx: Tx, actor: Actor, alert: Alert, book: BookFacts) -> bool:
+    """Show an alert that waited, unless the client is in the hold-out of a new period by now.
+
+    Returns:
+        Whether it is shown.
+    """
+    arm = arm_of(tx, book.client_id, book.manager_id)
+    alert.version += 1
+    if arm.held_out and arm.period != alert.period:
+        alert.status, alert.held_at, alert.period = Status.HELD_OUT, None, arm.period
+        tx.session.flush()
+        log_of(tx, alert, book, Decision.HELD_OUT, Cause.DRAW, arm)
+        return False
+    cause = Cause.DRAW if alert.held_at is None else Cause.RELEASE
+    alert.period = arm.period
+    log_of(tx, alert, book, Decision.SHOWN, cause, arm)
+    show(tx, actor, alert)
+    return True
+
+
+def wake(tx: Tx, actor: Actor, alert: Alert, by: str) -> None:
+    """Wake a sleeping alert.
+
+    Args:
+        tx: the unit of work.
+        actor: who or what wakes it.
+        alert: one that sleeps.
+        by: 'date', 'tier', 'person' or the event's code.
+    """
+    alert.status = Status.SHOWN
+    alert.wake_at = alert.wake_on = alert.snooze_reason = alert.snoozed_at = None
+    alert.version += 1
+    cancel(tx, f"alert:{alert.alert_id}:wake")
+    tell(tx, actor, alert, EventName.ALERT_WOKEN, EvidenceKind.ALERT_WOKEN, by=by)
+
+
+def end(tx: Tx, actor: Actor, alert: Alert, why: str) -> None:
+    """Close a live alert.
+
+    Args:
+        tx: the unit of work.
+        actor: who or what closes it.
+        alert: live.
+        why: code, such as 'tier-fell' or 'case-closed'.
+    """
+    hidden = alert.status == Status.HELD_OUT or (alert.shown_at is None and alert.held_at is None)
+    if alert.status == Status.SNOOZED:
+        cancel(tx, f"alert:{alert.alert_id}:wake")
+    alert.status, alert.closed_at, alert.closed_reason = Status.CLOSED, tx.at, why
+    alert.version += 1
+    if hidden:
+        tx.session.flush()
+        record(
+            tx, actor, EvidenceKind.ALERT_CLOSED, client_id=alert.client_id,
+            subject=alert.alert_id, data={"why": why},
+        )  # fmt: skip
+        return
+    tell(tx, actor, alert, EventName.ALERT_CLOSED, EvidenceKind.ALERT_CLOSED, why=why)
+
+
+def tell(
+    tx: Tx, actor: Actor, alert: Alert, event: EventName, kind: EvidenceKind, **more: Any
+) -> None:
+    """Record what happened to an alert that people may see, and tell the other rooms."""
+    tx.session.flush()
+    data = {
+        "reason": alert.reason, "tier": alert.tier, "status": alert.status,
+        "owner_id": alert.owner_id, "signals": alert.signals, **more,
+    }  # fmt: skip
+    record(tx, actor, kind, client_id=alert.client_id, subject=alert.alert_id, data=data)
+    emit(tx, Event(event, alert.alert_id, actor.user_id, alert.client_id, data))
+
+
+def _open_case(tx: Tx, actor: Actor, alert: Alert) -> None:
+    from keepwell.intervene.case.service import open_or_append
+
+    case = open_or_append(
+        tx, actor, client_id=alert.client_id, reason=alert.reason, tier=alert.tier,
+        alert_id=alert.alert_id, owner_id=alert.owner_id,
+    )  # fmt: skip
+    alert.case_id = case.case_id
+    tx.session.flush()

@@ -1,0 +1,336 @@
+"""Queries of alerts: the desk's own over everybody, people's within their scope."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func, or_, select, update
+
+from keepwell.frame.database import Tx
+from keepwell.intervene.alert.model import Alert, AlertSignal, TierRow, Treatment
+from keepwell.intervene.alert.policy import Status
+from keepwell.trust.access.model import Branch, Staff
+from keepwell.trust.access.policy import Actor, Scope
+from keepwell.trust.book.model import Client
+from keepwell.trust.book.repo import current_generation, scoped
+from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.consent.service import refusing
+
+
+@dataclass(frozen=True, slots=True)
+class BookFacts:
+    """What the book says about a client.
+
+    Attributes:
+        client_id: who.
+        manager_id: whose book; None for nobody's.
+        assets: minor units; None where unknown.
+        score: None without one.
+    """
+
+    client_id: str
+    manager_id: str | None = None
+    assets: int | None = None
+    score: float | None = None
+
+
+_BOOK = (Client.client_id, Client.manager_id, Client.assets, Client.score)
+
+
+def book_facts(tx: Tx, clients: Collection[str]) -> dict[str, BookFacts]:
+    """Facts of clients in the generation in force; of an unknown client nothing is known."""
+    rows = tx.session.execute(
+        select(*_BOOK).where(  # unscoped: the desk decides about every client
+            Client.generation_id == current_generation(), Client.client_id.in_(clients)
+        )
+    )
+    found = {row[0]: BookFacts(*row) for row in rows}
+    return {client: found.get(client, BookFacts(client)) for client in clients}
+
+
+def candidates(
+    tx: Tx, generation_id: int, lowest: float, after: tuple[float, str] | None, limit: int
+) -> list[BookFacts]:
+    """The next clients of a generation whose score reaches a tier, most endangered first."""
+    statement = select(*_BOOK).where(  # unscoped: the sweep looks at the whole book
+        Client.generation_id == generation_id, Client.rank_score >= lowest
+    )
+    if after is not None:
+        rank, client = after
+        statement = statement.where(
+            or_(
+                Client.rank_score < rank,
+                and_(Client.rank_score == rank, Client.client_id > client),
+            )
+        )
+    ordered = statement.order_by(Client.rank_score.desc(), Client.client_id).limit(limit)
+    return [BookFacts(*row) for row in tx.session.execute(ordered)]
+
+
+def states(tx: Tx, clients: Collection[str]) -> dict[str, TierRow]:
+    """Stored tiers of clients."""
+    rows = tx.session.scalars(
+        select(TierRow).where(TierRow.client_id.in_(clients))  # unscoped: the sweep's own
+    )
+    return {row.client_id: row for row in rows}
+
+
+def leftover(tx: Tx, generation_id: int, limit: int) -> list[str]:
+    """Clients with a stored tier at whom a generation's sweep has not looked yet."""
+    return list(
+        tx.session.scalars(
+            select(TierRow.client_id)  # unscoped: the sweep's own
+            .where(TierRow.generation_id < generation_id)
+            .order_by(TierRow.client_id)
+            .limit(limit)
+        )
+    )
+
+
+def refusing_of(tx: Tx, clients: Collection[str]) -> set[str]:
+    """Those of the clients who refused profiling."""
+    all_of_them = refusing(tx, Purpose.PROFILING).subquery()
+    column = next(iter(all_of_them.c))
+    return set(tx.session.scalars(select(column).where(column.in_(clients))))  # unscoped: a rule's
+
+
+def live(tx: Tx, clients: Collection[str]) -> dict[str, dict[str, Alert]]:
+    """Live alerts of clients, by client and reason."""
+    rows = tx.session.scalars(
+        select(Alert).where(  # unscoped: the desk decides about every client
+            Alert.client_id.in_(clients), Alert.status != Status.CLOSED
+        )
+    )
+    found: dict[str, dict[str, Alert]] = {client: {} for client in clients}
+    for alert in rows:
+        found[alert.client_id][alert.reason] = alert
+    return found
+
+
+def capacity(tx: Tx, owner_id: str) -> int | None:
+    """A person's ceiling; locks the row, so that two transactions do not fill one place."""
+    return tx.session.scalar(
+        select(Staff.capacity).where(Staff.staff_id == owner_id).with_for_update()
+    )
+
+
+def shown_on(tx: Tx, owner_id: str, day: date) -> int:
+    """How many alerts were shown to a person on a day."""
+    count = tx.session.scalar(
+        select(func.count()).where(  # unscoped: counts against the ceiling
+            Alert.owner_id == owner_id, Alert.shown_day == day
+        )
+    )
+    return int(count or 0)
+
+
+def waiting_owners(
+    tx: Tx, day: date, usual: int, since: datetime, after: str, limit: int
+) -> list[str]:
+    """Owners of alerts held back who have room today or whose alerts are not decided yet.
+
+    Args:
+        tx: the unit of work.
+        day: the exchange's day.
+        usual: ceiling of those who have none of their own.
+        since: undecided alerts raised later are left to the sweep that raised them.
+        after: the owner before the first.
+        limit: at most so many.
+    """
+    shown = (
+        select(Alert.owner_id, func.count().label("n"))  # unscoped: counts against the ceiling
+        .where(Alert.shown_day == day)
+        .group_by(Alert.owner_id)
+        .subquery()
+    )
+    undecided = func.sum(case((Alert.held_at.is_(None), 1), else_=0))
+    statement = (
+        select(Alert.owner_id)  # unscoped: the job releases everybody's
+        .outerjoin(shown, shown.c.owner_id == Alert.owner_id)
+        .outerjoin(Staff, Staff.staff_id == Alert.owner_id)
+        .where(Alert.status == Status.HELD_BACK, Alert.owner_id > after, _ripe(since))
+        .group_by(Alert.owner_id)
+        .having(
+            or_(
+                undecided > 0,
+                func.max(func.coalesce(Staff.capacity, usual))
+                > func.max(func.coalesce(shown.c.n, 0)),
+            )
+        )
+        .order_by(Alert.owner_id)
+        .limit(limit)
+    )
+    return [str(owner) for owner in tx.session.scalars(statement)]
+
+
+def _ripe(since: datetime) -> ColumnElement[bool]:
+    return or_(Alert.held_at.is_not(None), Alert.raised_at <= since)
+
+
+def held_back(
+    tx: Tx, owner_id: str, since: datetime, limit: int, undecided: bool = False
+) -> list[Alert]:
+    """Alerts of an owner that wait, most urgent first; see `waiting_owners` for `since`."""
+    statement = select(Alert).where(  # unscoped: the job releases everybody's
+        Alert.owner_id == owner_id, Alert.status == Status.HELD_BACK, _ripe(since)
+    )
+    if undecided:
+        statement = statement.where(Alert.held_at.is_(None))
+    ordered = statement.order_by(Alert.tier_rank.desc(), Alert.weight.desc(), Alert.alert_id)
+    return list(tx.session.scalars(ordered.limit(limit)))
+
+
+def of_case(tx: Tx, case_id: str) -> list[Alert]:
+    """Live alerts that belong to a case."""
+    return list(
+        tx.session.scalars(
+            select(Alert).where(  # unscoped: the case's own, changed by its events
+                Alert.case_id == case_id, Alert.status != Status.CLOSED
+            )
+        )
+    )
+
+
+def sleeping(tx: Tx, event: str, clients: Collection[str]) -> list[Alert]:
+    """Sleeping alerts of clients that an event wakes."""
+    return list(
+        tx.session.scalars(
+            select(Alert).where(  # unscoped: events of any client wake alerts
+                Alert.status == Status.SNOOZED,
+                Alert.wake_on == event,
+                Alert.client_id.in_(clients),
+            )
+        )
+    )
+
+
+def forget(tx: Tx, client_id: str) -> None:
+    """Take scores and tiers out of everything kept about a client (rule PI-4)."""
+    own = select(Alert.alert_id).where(Alert.client_id == client_id)  # unscoped: a client's right
+    plain: dict[str, Any] = {"synchronize_session": False}
+    tx.session.execute(
+        delete(TierRow).where(TierRow.client_id == client_id), execution_options=plain
+    )
+    tx.session.execute(
+        update(AlertSignal)
+        .where(AlertSignal.alert_id.in_(own), AlertSignal.source == "score")
+        .values(score=None, tier="none", facts={}),
+        execution_options=plain,
+    )
+    tx.session.execute(
+        update(AlertSignal).where(AlertSignal.alert_id.in_(own)).values(score=None),
+        execution_options=plain,
+    )
+    tx.session.execute(
+        update(Alert).where(Alert.client_id == client_id).values(score=None, weight=0.0),
+        execution_options=plain,
+    )
+    for table in (Alert, Treatment):
+        values: dict[str, Any] = {"tier": "none"}
+        if table is Alert:
+            values["tier_rank"] = 0
+        tx.session.execute(
+            update(table)
+            .where(table.client_id == client_id, table.reason == "risk")
+            .values(**values),
+            execution_options=plain,
+        )
+    tx.session.execute(
+        update(Treatment).where(Treatment.client_id == client_id).values(score=None),
+        execution_options=plain,
+    )
+    tx.session.expire_all()
+
+
+# What people see
+
+
+def seen(tx: Tx, actor: Actor) -> ColumnElement[bool]:
+    """The condition on alerts that an actor may know of.
+
+    Alerts of the hold-out are never among them, also not after they are closed; what the ceiling
+    holds back is the lead's to see, not the manager's.
+    """
+    shown: ColumnElement[bool] = Alert.shown_at.is_not(None)
+    if actor.scope not in (Scope.OWN, Scope.NONE):
+        shown = or_(shown, Alert.held_at.is_not(None))
+    return and_(shown, Alert.status != Status.HELD_OUT, scoped(tx, actor, Alert.client_id))
+
+
+def visible_alerts(tx: Tx, actor: Actor) -> Select[Any]:
+    """Alerts that an actor may see."""
+    return select(Alert).where(seen(tx, actor))  # unscoped: `seen` holds the scope
+
+
+def find(tx: Tx, actor: Actor, alert_id: str, lock: bool = False) -> Alert | None:
+    """An alert that an actor may see."""
+    statement = visible_alerts(tx, actor).where(Alert.alert_id == alert_id)
+    if lock:
+        statement = statement.with_for_update()
+    found: Alert | None = tx.session.scalar(statement)
+    return found
+
+
+def signals(tx: Tx, alert_id: str, limit: int = 200) -> list[AlertSignal]:
+    """The newest signals of an alert that was found visible before."""
+    return list(
+        tx.session.scalars(
+            select(AlertSignal)
+            .where(AlertSignal.alert_id == alert_id)
+            .order_by(AlertSignal.at.desc(), AlertSignal.signal_id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def treatments(tx: Tx, actor: Actor) -> Select[Any]:
+    """Decisions about clients in the actor's scope."""
+    return select(Treatment).where(  # unscoped: the condition is the scope
+        scoped(tx, actor, Treatment.client_id)
+    )
+
+
+def managers_in_scope(actor: Actor) -> ColumnElement[bool]:
+    """The condition on staff whose ceilings an actor may see."""
+    if actor.scope is Scope.ALL:
+        return Staff.staff_id.is_not(None)
+    if actor.scope is Scope.TEAM and actor.team_id:
+        return Staff.team_id == actor.team_id
+    if actor.scope is Scope.BRANCH and actor.branch_id:
+        return Staff.branch_id == actor.branch_id
+    if actor.scope is Scope.REGION and actor.region_id:
+        region = select(Branch.branch_id).where(Branch.region_id == actor.region_id)
+        return or_(Staff.region_id == actor.region_id, Staff.branch_id.in_(region))
+    return Staff.staff_id == actor.staff_id
+
+
+def ceilings(actor: Actor, day: date) -> Select[Any]:
+    """Managers in scope with capacity, alerts shown today and alerts held back."""
+    shown = (
+        select(func.count())  # unscoped: counts of a manager in scope
+        .where(Alert.owner_id == Staff.staff_id, Alert.shown_day == day)
+        .correlate(Staff)
+        .scalar_subquery()
+    )
+    waiting = (
+        select(func.count())  # unscoped: counts of a manager in scope
+        .where(Alert.owner_id == Staff.staff_id, Alert.status == Status.HELD_BACK)
+        .correlate(Staff)
+        .scalar_subquery()
+    )
+    return select(Staff.staff_id, Staff.capacity, shown, waiting).where(
+        managers_in_scope(actor), Staff.role == "manager"
+    )
+
+
+def current(tx: Tx) -> int | None:
+    """The generation in force."""
+    return tx.session.scalar(select(current_generation()))
+
+
+def lock(tx: Tx, alert_id: str) -> Alert | None:
+    """An alert for a job to change."""
+    return tx.session.get(Alert, alert_id, with_for_update=True)

@@ -1,0 +1,1 @@
+"""Retention cases from open to recovered, lost or false alarm."""

@@ -1,0 +1,84 @@
+"""What cases do when other rooms tell that something happened; all in the same transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keepwell.frame.database import Tx
+from keepwell.frame.events import Event, EventName, subscribe
+from keepwell.intervene.case import repo
+from keepwell.intervene.case.history import change, tell
+from keepwell.intervene.case.lend import lend
+from keepwell.intervene.case.model import Case
+from keepwell.intervene.case.policy import (
+    SCORE_REASONS,
+    CloseReason,
+    EventKind,
+    Level,
+    Retention,
+    State,
+)
+from keepwell.intervene.case.service import end
+from keepwell.jobs.service import enqueue
+from keepwell.trust.access.policy import SYSTEM
+from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.evidence.policy import EvidenceKind
+
+
+@subscribe(EventName.CLOCK_ESCALATED)
+def escalate(tx: Tx, event: Event) -> None:
+    """Take a case to the level that a clock calls, and let the person called see the client."""
+    case_id, to = event.data.get("case_id"), event.data.get("to")
+    case = repo.get(tx, case_id) if case_id else None
+    if case is None or not case.live:
+        return
+    level = max(case.level, min(int(event.data.get("level", 0)), int(Level.DIRECTOR)))
+    # A lower clock that comes late does not take the case back from whoever has it by now.
+    called = to if level > case.level or case.escalated_to is None else None
+    if level == case.level and called is None:
+        lend(tx, SYSTEM, case, to)
+        return
+    new: dict[str, Any] = {"level": level} | ({"escalated_to": called} if called else {})
+    before = case.level
+    change(tx, SYSTEM, case, EventKind.ESCALATED, event.subject, **new)
+    lend(tx, SYSTEM, case, to)
+    more = {"old_level": before, "to": to, "clock_id": event.subject}
+    tell(tx, SYSTEM, case, EventName.CASE_ESCALATED, EvidenceKind.CASE_ESCALATED, more)
+
+
+@subscribe(EventName.PROFILING_REFUSED)
+def withdraw(tx: Tx, event: Event) -> None:
+    """End the cases that came from the score of a client who refuses profiling (rule PI-4)."""
+    for case in repo.live_of(tx, event.client_id or event.subject):
+        if case.reason in SCORE_REASONS:
+            end(tx, SYSTEM, case, State.WITHDRAWN, CloseReason.PROFILING_REFUSED)
+
+
+@subscribe(EventName.EXIT_REQUESTED)
+def limit(tx: Tx, event: Event) -> None:
+    """Leave one retention contact to the cases of a client who asks to leave (rule R-EXIT-3)."""
+    for case in repo.live_of(tx, event.client_id or ""):
+        if case.retention == Retention.FREE:
+            restrict(tx, case, Retention.ONCE, event.subject)
+
+
+@subscribe(EventName.CONSENT_REFUSED)
+def stop(tx: Tx, event: Event) -> None:
+    """Leave no retention contact to the cases of a client who refuses marketing (rule CT-1)."""
+    if event.data.get("purpose") == Purpose.MARKETING:
+        for case in repo.live_of(tx, event.client_id or ""):
+            if case.retention != Retention.NONE:
+                restrict(tx, case, Retention.NONE, event.subject)
+
+
+def restrict(tx: Tx, case: Case, retention: Retention, reason: str) -> None:
+    """Show in a case how many retention contacts are left; the gate decides, not this."""
+    change(tx, SYSTEM, case, EventKind.LIMITED, reason, retention=retention.value)
+    more = {"retention": retention.value, "cause": reason}
+    tell(tx, SYSTEM, case, EventName.CASE_NOTED, EvidenceKind.CASE_LIMITED, more)
+
+
+@subscribe(EventName.GENERATION_PUBLISHED)
+def look_for_strangers(tx: Tx, event: Event) -> None:
+    """A new generation may have given clients to other managers."""
+    enqueue(tx, "case.lend", {}, key=f"case:lend:{event.subject}")

@@ -1,0 +1,386 @@
+"""Queries of cases; what a person sees goes through the row scope of their clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select
+
+from keepwell.frame.database import Tx
+from keepwell.frame.paging import page_of
+from keepwell.intervene.case.model import (
+    Case,
+    CaseEvent,
+    CaseFile,
+    CaseNote,
+    CaseTask,
+    Reassignment,
+)
+from keepwell.trust.access.model import Branch, Staff, User
+from keepwell.trust.access.policy import Actor, Scope
+from keepwell.trust.book.model import Client, ClientGrant
+from keepwell.trust.book.repo import current_generation, scoped
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """Which cases a list holds; None leaves a property open.
+
+    Attributes:
+        state: their state.
+        tier: their tier.
+        reason: their reason.
+        owner_id: who owns them.
+        level: who answers for them.
+        client_id: whom they are about.
+        due_before: their first clock is due before this.
+        live: whether somebody still works on them.
+    """
+
+    state: str | None = None
+    tier: str | None = None
+    reason: str | None = None
+    owner_id: str | None = None
+    level: int | None = None
+    client_id: str | None = None
+    due_before: datetime | None = None
+    live: bool | None = None
+
+
+SORTS: dict[str, tuple[tuple[tuple[Any, bool], ...], tuple[type, ...]]] = {
+    "urgency": (
+        ((Case.next_due_at, False), (Case.urgency, False), (Case.case_id, False)),
+        (datetime, int, str),
+    ),
+    "opened_at": (((Case.opened_at, False), (Case.case_id, False)), (datetime, str)),
+    "-opened_at": (((Case.opened_at, True), (Case.case_id, True)), (datetime, str)),
+}
+"""Orders of the list, with the kinds of their cursors."""
+
+
+def list_cases(
+    tx: Tx, actor: Actor, chosen: CaseFilter, sort: str, limit: int, cursor: str | None
+) -> list[tuple[Case, str | None]]:
+    """A page of visible cases with their owners' names, one row longer than the limit."""
+    columns, kinds = SORTS[sort]
+    statement: Any = (
+        select(Case, Staff.name)
+        .outerjoin(Staff, Staff.staff_id == Case.owner_id)
+        .where(scoped(tx, actor, Case.client_id), *_conditions(chosen))
+    )
+    statement = page_of(statement, columns, kinds, limit, cursor)
+    return [(case, name) for case, name in tx.session.execute(statement)]
+
+
+def _conditions(chosen: CaseFilter) -> list[Any]:
+    pairs = (
+        (Case.state, chosen.state), (Case.tier, chosen.tier), (Case.reason, chosen.reason),
+        (Case.owner_id, chosen.owner_id), (Case.level, chosen.level),
+        (Case.client_id, chosen.client_id), (Case.live, chosen.live),
+    )  # fmt: skip
+    found: list[Any] = [column == value for column, value in pairs if value is not None]
+    if chosen.due_before is not None:
+        found.append(Case.next_due_at < chosen.due_before)
+    return found
+
+
+def find(tx: Tx, actor: Actor, case_id: str, lock: bool = False) -> Case | None:
+    """A case that the actor may see; locked, it is read anew and nobody else changes it."""
+    statement = select(Case).where(Case.case_id == case_id, scoped(tx, actor, Case.client_id))
+    return tx.session.scalars(_locked(statement) if lock else statement).one_or_none()
+
+
+def find_many(tx: Tx, actor: Actor, case_ids: Iterable[str], lock: bool = False) -> list[Case]:
+    """Those of the cases that the actor may see, by id."""
+    statement = (
+        select(Case)
+        .where(Case.case_id.in_(list(case_ids)), scoped(tx, actor, Case.client_id))
+        .order_by(Case.case_id)  # one order of locking for all, so that none waits for another
+    )
+    return list(tx.session.scalars(_locked(statement) if lock else statement))
+
+
+def owned(tx: Tx, actor: Actor, owner_id: str, limit: int) -> list[Case]:
+    """Live cases of an owner that the actor may see, most urgent first."""
+    statement = (
+        select(Case)
+        .where(Case.owner_id == owner_id, Case.live, scoped(tx, actor, Case.client_id))
+        .order_by(Case.next_due_at, Case.urgency, Case.case_id)
+        .limit(limit)
+    )
+    return list(tx.session.scalars(statement))
+
+
+def _locked(statement: Select[Any]) -> Select[Any]:
+    # SQLite has one writer at a time anyway and the clause is left out there.
+    return statement.with_for_update(of=Case).execution_options(populate_existing=True)
+
+
+def latest(tx: Tx, client_id: str, reason: str) -> Case | None:
+    """The live case of a client and reason, else the one closed last; locked."""
+    statement = (
+        select(Case)  # unscoped: there is one case, whoever asks
+        .where(Case.client_id == client_id, Case.reason == reason)
+        .order_by(Case.live.desc(), Case.opened_at.desc(), Case.case_id.desc())
+        .limit(1)
+    )
+    return tx.session.scalars(_locked(statement)).one_or_none()
+
+
+def get(tx: Tx, case_id: str) -> Case | None:
+    """A case by its id, locked; for the desk itself."""
+    statement = select(Case).where(Case.case_id == case_id)  # unscoped: the desk's own events
+    return tx.session.scalars(_locked(statement)).one_or_none()
+
+
+def unlocked(tx: Tx, case_id: str) -> Case | None:
+    """A case by its id; for the desk itself, where it overwrites nobody's change."""
+    return tx.session.get(Case, case_id)
+
+
+def live_of(tx: Tx, client_id: str, also: str = "") -> list[Case]:
+    """Live cases of a client, and one that need not be, locked; for the desk itself."""
+    statement = (
+        select(Case)  # unscoped: the desk's own events
+        .where(Case.client_id == client_id, or_(Case.live, Case.case_id == also))
+        .order_by(Case.case_id)
+    )
+    return list(tx.session.scalars(_locked(statement)))
+
+
+# History, notes, tasks, files: their case was found in scope before.
+
+
+def last_number(tx: Tx, case_id: str) -> int:
+    """Number of the newest line of a case's history; 0 without any."""
+    statement = select(func.max(CaseEvent.number)).where(  # unscoped: the case is
+        CaseEvent.case_id == case_id
+    )
+    return tx.session.scalar(statement) or 0
+
+
+def history(
+    tx: Tx, case_id: str, limit: int, cursor: str | None
+) -> list[tuple[CaseEvent, str | None]]:
+    """A page of a case's history with the names of those who acted, oldest first."""
+    statement: Any = (
+        select(CaseEvent, User.name)  # unscoped: the case is
+        .outerjoin(User, User.user_id == CaseEvent.actor_id)
+        .where(CaseEvent.case_id == case_id)
+    )
+    statement = page_of(statement, ((CaseEvent.number, False),), (int,), limit, cursor)
+    return [(row, name) for row, name in tx.session.execute(statement)]
+
+
+def page(tx: Tx, table: Any, case_id: str, limit: int, cursor: str | None) -> Sequence[Any]:
+    """A page of a case's notes, tasks or files (`table`), oldest first."""
+    statement = select(table).where(table.case_id == case_id)  # unscoped: the case is
+    keys = ((table.number, False),)
+    return tx.session.scalars(page_of(statement, keys, (int,), limit, cursor)).all()
+
+
+def open_tasks(tx: Tx, case_id: str, assignee_id: str) -> list[CaseTask]:
+    """Tasks of a case that wait for somebody."""
+    statement = (
+        select(CaseTask)  # unscoped: the case is
+        .where(
+            CaseTask.case_id == case_id, CaseTask.assignee_id == assignee_id,
+            CaseTask.done_at.is_(None),
+        )
+        .order_by(CaseTask.task_id)
+    )  # fmt: skip
+    return list(tx.session.scalars(statement))
+
+
+def tasks_by_id(tx: Tx, task_ids: Iterable[str]) -> list[CaseTask]:
+    """Tasks by their ids."""
+    statement = select(CaseTask).where(  # unscoped: their cases are
+        CaseTask.task_id.in_(list(task_ids))
+    )
+    return list(tx.session.scalars(statement))
+
+
+def task_of(tx: Tx, case_id: str, task_id: str) -> CaseTask | None:
+    """A task of a case, locked."""
+    statement = (
+        select(CaseTask)  # unscoped: the case is
+        .where(CaseTask.task_id == task_id, CaseTask.case_id == case_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return tx.session.scalars(statement).one_or_none()
+
+
+def note_of(tx: Tx, case_id: str, note_id: str) -> CaseNote | None:
+    """A note of a case."""
+    statement = select(CaseNote).where(  # unscoped: the case is
+        CaseNote.note_id == note_id, CaseNote.case_id == case_id
+    )
+    return tx.session.scalars(statement).one_or_none()
+
+
+def file_of(tx: Tx, case_id: str, file_id: str) -> CaseFile | None:
+    """A file of a case."""
+    statement = select(CaseFile).where(  # unscoped: the case is
+        CaseFile.file_id == file_id, CaseFile.case_id == case_id
+    )
+    return tx.session.scalars(statement).one_or_none()
+
+
+def digests_used(tx: Tx, digests: Iterable[str]) -> set[str]:
+    """Those of the contents that some case still has attached."""
+    statement = select(CaseFile.sha256).where(  # unscoped: digests, not rows
+        CaseFile.sha256.in_(list(digests))
+    )
+    return set(tx.session.scalars(statement))
+
+
+# Staff and grants
+
+
+def staff_in_scope(tx: Tx, actor: Actor, staff_ids: Iterable[str]) -> dict[str, Staff]:
+    """Those of the active staff to whom the actor may give cases."""
+    statement = select(Staff).where(  # unscoped: staff, narrowed below
+        Staff.staff_id.in_(list(staff_ids)), Staff.active
+    )
+    if actor.scope is Scope.TEAM:
+        statement = statement.where(Staff.team_id == actor.team_id)
+    elif actor.scope is Scope.BRANCH:
+        statement = statement.where(Staff.branch_id == actor.branch_id)
+    elif actor.scope is Scope.REGION:
+        branches = select(Branch.branch_id).where(  # unscoped: places
+            Branch.region_id == actor.region_id
+        )
+        statement = statement.where(
+            or_(Staff.region_id == actor.region_id, Staff.branch_id.in_(branches))
+        )
+    elif actor.scope is not Scope.ALL:
+        statement = statement.where(Staff.staff_id == actor.staff_id)
+    return {row.staff_id: row for row in tx.session.scalars(statement)}
+
+
+def staff_name(tx: Tx, staff_id: str | None) -> str | None:
+    """The name of a member of staff."""
+    found = tx.session.get(Staff, staff_id) if staff_id else None
+    return found.name if found else None
+
+
+def live_load(tx: Tx, staff_ids: Iterable[str], apart: Iterable[str]) -> dict[str, int]:
+    """How many live cases each has, besides some that are about to be given out anew."""
+    load = dict.fromkeys(staff_ids, 0)
+    statement = (
+        select(Case.owner_id, func.count())  # unscoped: numbers only
+        .where(Case.live, Case.owner_id.in_(list(load)), Case.case_id.not_in(list(apart)))
+        .group_by(Case.owner_id)
+    )
+    return load | {str(owner): n for owner, n in tx.session.execute(statement)}
+
+
+def user_of(tx: Tx, staff_id: str) -> tuple[User, Staff] | None:
+    """The active log-in of a member of staff."""
+    statement = (
+        select(User, Staff)  # unscoped: staff
+        .join(Staff, Staff.staff_id == User.staff_id)
+        .where(User.staff_id == staff_id, User.active, Staff.active)
+    )
+    found = tx.session.execute(statement).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def carers(tx: Tx, client_id: str) -> tuple[str | None, str | None]:
+    """Manager and adviser of a client at present."""
+    statement = select(Client.manager_id, Client.adviser_id).where(  # unscoped: the desk asks
+        Client.generation_id == current_generation(), Client.client_id == client_id
+    )
+    found = tx.session.execute(statement).one_or_none()
+    return (found[0], found[1]) if found else (None, None)
+
+
+def visible_client(tx: Tx, actor: Actor, client_id: str) -> bool:
+    """Whether a client is in the book and in the actor's scope."""
+    statement = select(Client.client_id).where(
+        Client.generation_id == current_generation(),
+        Client.client_id == client_id,
+        scoped(tx, actor, Client.client_id),
+    )
+    return tx.session.scalar(statement) is not None
+
+
+def grant(tx: Tx, staff_id: str, client_id: str, source: str) -> bool:
+    """Lend a client; whether it was not lent before."""
+    if tx.session.get(ClientGrant, (staff_id, client_id, source)) is not None:
+        return False
+    tx.session.add(ClientGrant(staff_id=staff_id, client_id=client_id, source=source))
+    tx.session.flush()
+    return True
+
+
+def ungrant(tx: Tx, source: str, staff_id: str | None = None) -> int:
+    """Take back what a source lent, from one person or from all; how many grants."""
+    tx.session.flush()
+    statement = delete(ClientGrant).where(ClientGrant.source == source)
+    if staff_id is not None:
+        statement = statement.where(ClientGrant.staff_id == staff_id)
+    found: Any = tx.session.execute(statement)
+    return int(found.rowcount)
+
+
+def strangers(tx: Tx, limit: int) -> list[Case]:
+    """Live cases whose owner is no longer the client's manager and was lent nothing yet."""
+    lent = (
+        select(ClientGrant.source)  # unscoped: the desk's own job
+        .where(
+            ClientGrant.staff_id == Case.owner_id, ClientGrant.client_id == Case.client_id,
+            ClientGrant.source == "case:" + Case.case_id,
+        )
+        .exists()
+    )  # fmt: skip
+    statement = (
+        select(Case)  # unscoped: the desk's own job
+        .join(
+            Client,
+            (Client.client_id == Case.client_id) & (Client.generation_id == current_generation()),
+        )
+        .where(
+            Case.live, Case.owner_id.is_not(None), ~lent,
+            or_(Client.manager_id.is_(None), Client.manager_id != Case.owner_id),
+        )
+        .order_by(Case.case_id)
+        .limit(limit)
+    )  # fmt: skip
+    return list(tx.session.scalars(statement))
+
+
+# Reassignments
+
+
+def plan(tx: Tx, actor: Actor, plan_id: str) -> Reassignment | None:
+    """A plan that the actor made, locked."""
+    statement = select(Reassignment).where(  # unscoped: one's own plan
+        Reassignment.plan_id == plan_id, Reassignment.user_id == actor.user_id
+    )
+    return tx.session.scalars(_locked_plan(statement)).one_or_none()
+
+
+def batch(tx: Tx, actor: Actor, batch_id: str) -> Reassignment | None:
+    """A batch that the actor carried out, locked."""
+    statement = select(Reassignment).where(  # unscoped: one's own batch
+        Reassignment.batch_id == batch_id, Reassignment.user_id == actor.user_id
+    )
+    return tx.session.scalars(_locked_plan(statement)).one_or_none()
+
+
+def _locked_plan(statement: Select[Any]) -> Select[Any]:
+    return statement.with_for_update().execution_options(populate_existing=True)
+
+
+def drop_plans(tx: Tx, before: datetime) -> int:
+    """Remove plans that were never carried out in time."""
+    statement = delete(Reassignment).where(
+        Reassignment.batch_id.is_(None), Reassignment.created_at < before
+    )
+    found: Any = tx.session.execute(statement)
+    return int(found.rowcount)

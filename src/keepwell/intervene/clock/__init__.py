@@ -1,0 +1,1 @@
+"""Clocks: promises of time on business calendars."""

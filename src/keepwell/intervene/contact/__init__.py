@@ -1,0 +1,1 @@
+"""Contacts with a client, and whether one may be made."""

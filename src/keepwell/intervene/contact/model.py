@@ -1,0 +1,56 @@
+"""Table of contacts: every touch of ours and every word of the client, with its aim and result."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from keepwell.frame.database import Base
+from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result
+
+_COUNTED = "exit_request_id is not null and breach is null"
+
+
+def _among(column: str, values: Any) -> str:
+    return f"{column} in ({', '.join(repr(str(value)) for value in values)})"
+
+
+class Contact(Base):
+    """One contact with a client; never changed."""
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        Index("ix_contact_case_id", "case_id", "number"),
+        Index("ix_contact_client_id", "client_id", "at"),
+        # Two people at once cannot both make the one retention contact about an exit request.
+        Index(
+            "uq_contact_exit", "exit_request_id", unique=True,
+            sqlite_where=text(_COUNTED), postgresql_where=text(_COUNTED),
+        ),
+        CheckConstraint(_among("channel", Channel), name="channel"),
+        CheckConstraint(_among("direction", Direction), name="direction"),
+        CheckConstraint(_among("aim", Aim), name="aim"),
+        CheckConstraint(_among("result", Result), name="result"),
+    )  # fmt: skip
+
+    contact_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("retention_case.case_id"))
+    number: Mapped[int] = mapped_column()
+    """That of its line in the case's history, by which lists are sorted."""
+    client_id: Mapped[str] = mapped_column(String(200))
+    channel: Mapped[str] = mapped_column(String(16))
+    direction: Mapped[str] = mapped_column(String(4))
+    aim: Mapped[str] = mapped_column(String(16))
+    result: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column()
+    note: Mapped[str] = mapped_column(Text, default="")
+    staff_id: Mapped[str | None] = mapped_column(ForeignKey("staff.staff_id"), index=True)
+    actor_id: Mapped[str] = mapped_column(String(40))
+    recorded_at: Mapped[datetime] = mapped_column()
+    exit_request_id: Mapped[str | None] = mapped_column(String(40))
+    """The exit request about which it was the one retention contact."""
+    breach: Mapped[str | None] = mapped_column(String(40))
+    """Code of the rule that forbade it, where it was made all the same."""

@@ -1,0 +1,178 @@
+"""The gate before every contact: pure rules CT-1, CT-2, R-EXIT-3 and PI-4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+from typing import Final
+
+
+class Channel(StrEnum):
+    """By which way."""
+
+    PHONE = "phone"
+    SMS = "sms"
+    EMAIL = "email"
+    WECOM = "wecom"
+    APP = "app"
+    BRANCH = "branch"
+    VISIT = "visit"
+    LETTER = "letter"
+
+
+class Direction(StrEnum):
+    """Who began: the desk (a touch) or the client."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class Aim(StrEnum):
+    """What for: to keep the client, or for the client's own business."""
+
+    RETENTION = "retention"
+    SERVICE = "service"
+
+
+class Result(StrEnum):
+    """How it went."""
+
+    REACHED = "reached"
+    CALL_BACK = "call-back"
+    REFUSED = "refused"
+    NO_ANSWER = "no-answer"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+SUCCESSES: Final = frozenset({Result.REACHED, Result.CALL_BACK, Result.REFUSED})
+"""Results in which the client was spoken with; a refusal is an answer too."""
+
+RESULT_TITLES: Final[dict[Result, str]] = {
+    Result.REACHED: "Reached",
+    Result.CALL_BACK: "Wants to be called back",
+    Result.REFUSED: "Said no to such contacts",
+    Result.NO_ANSWER: "No answer",
+    Result.DELIVERED: "Delivered, not answered",
+    Result.FAILED: "Could not be delivered",
+}
+"""Results, in English."""
+
+RULES: Final[dict[str, str]] = {
+    "contact.complaint-open": "CT-2",
+    "contact.consent-missing": "CT-1",
+    "contact.exit-contacted": "R-EXIT-3",
+    "contact.exit-refused": "R-EXIT-3",
+    "contact.marketing-refused": "CT-1",
+    "contact.profiling-refused": "PI-4",
+    "contact.quiet-hours": "CT-1",
+    "contact.service-refused": "CT-1",
+}
+"""Which rule forbids, by code; the words of a code are among the errors of the desk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the gate must know.
+
+    Attributes:
+        aim: what the contact is for.
+        direction: who begins.
+        local: time of day of the contact, in the workspace's zone.
+        quiet_from: quiet time begins.
+        quiet_until: quiet time ends; the same as its beginning: there is none.
+        require_consent: without consent on record no retention contact.
+        marketing_refused: the client's newest word on such contacts is no.
+        marketing_given: it is yes.
+        service_refused: the client refuses even service messages.
+        profiling_refused: the client refuses profiling.
+        from_score: the contact follows from the score.
+        complaints: complaints that are open.
+        exiting: the client has asked to leave and has not yet left.
+        exit_contacts: retention contacts made since about it.
+        exit_refused: the client said no to any contact about it.
+    """
+
+    aim: Aim
+    local: time
+    direction: Direction = Direction.OUT
+    quiet_from: time = time(21)
+    quiet_until: time = time(8)
+    require_consent: bool = False
+    marketing_refused: bool = False
+    marketing_given: bool = False
+    service_refused: bool = False
+    profiling_refused: bool = False
+    from_score: bool = False
+    complaints: int = 0
+    exiting: bool = False
+    exit_contacts: int = 0
+    exit_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says.
+
+    Attributes:
+        allowed: whether the contact may be made now.
+        code: why not; None when it may.
+    """
+
+    allowed: bool
+    code: str | None = None
+
+    @property
+    def rule(self) -> str | None:
+        """The rule that forbids it."""
+        return RULES[self.code] if self.code else None
+
+
+ALLOWED: Final = Verdict(True)
+
+
+def may_contact(facts: Facts) -> Verdict:
+    """Decide about a contact; the gravest reason against it is the one given.
+
+    A client who calls is always answered. A service contact is stopped only by the client's own
+    refusal of such messages, and not even by that while a complaint or an exit is open.
+
+    Args:
+        facts: about client, contact and time.
+
+    Example:
+        >>> may_contact(Facts(Aim.RETENTION, time(10), complaints=1)).code
+        'contact.complaint-open'
+        >>> may_contact(Facts(Aim.SERVICE, time(10), complaints=1)).allowed
+        True
+    """
+    if facts.direction is Direction.IN:
+        return ALLOWED
+    if facts.aim is Aim.SERVICE:
+        needed = facts.complaints > 0 or facts.exiting
+        if facts.service_refused and not needed:
+            return Verdict(False, "contact.service-refused")
+        return ALLOWED
+    against = (
+        (facts.marketing_refused, "contact.marketing-refused"),
+        (facts.exiting and facts.exit_refused, "contact.exit-refused"),
+        (facts.exiting and facts.exit_contacts > 0, "contact.exit-contacted"),
+        (facts.complaints > 0, "contact.complaint-open"),
+        (facts.profiling_refused and facts.from_score, "contact.profiling-refused"),
+        (facts.require_consent and not facts.marketing_given, "contact.consent-missing"),
+        (is_quiet(facts.local, facts.quiet_from, facts.quiet_until), "contact.quiet-hours"),
+    )
+    return next((Verdict(False, code) for holds, code in against if holds), ALLOWED)
+
+
+def is_quiet(local: time, since: time, until: time) -> bool:
+    """Whether a time of day lies in quiet time [since, until), which may pass midnight.
+
+    Example:
+        >>> is_quiet(time(21), time(21), time(8)), is_quiet(time(8), time(21), time(8))
+        (True, False)
+    """
+    if since <= until:
+        return since <= local < until
+    return local >= since or local < until

@@ -1,0 +1,35 @@
+"""Queries of contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from keepwell.frame.database import Tx
+from keepwell.frame.paging import page_of
+from keepwell.intervene.contact.model import Contact
+from keepwell.trust.access.policy import Actor
+from keepwell.trust.book.repo import scoped
+
+
+def of_case(
+    tx: Tx, actor: Actor, case_id: str, limit: int, cursor: str | None
+) -> Sequence[Contact]:
+    """A page of the contacts in a case, oldest first."""
+    statement = select(Contact).where(
+        Contact.case_id == case_id, scoped(tx, actor, Contact.client_id)
+    )
+    keys = ((Contact.number, False),)
+    return tx.session.scalars(page_of(statement, keys, (int,), limit, cursor)).all()
+
+
+def newest_of(tx: Tx, actor: Actor, client_id: str, limit: int) -> Sequence[Contact]:
+    """The newest contacts with a client, newest first."""
+    statement = (
+        select(Contact)
+        .where(Contact.client_id == client_id, scoped(tx, actor, Contact.client_id))
+        .order_by(Contact.at.desc(), Contact.contact_id.desc())
+        .limit(limit)
+    )
+    return tx.session.scalars(statement).all()

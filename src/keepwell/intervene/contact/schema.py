@@ -1,0 +1,98 @@
+"""What the API says about contacts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from keepwell.frame.text import Note
+from keepwell.intervene.case.schema import Moment
+from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result
+
+_AT = "2026-03-04T02:00:00Z"
+
+
+class ContactIn(BaseModel):
+    """A contact that was made.
+
+    Attributes:
+        channel: by which way.
+        direction: 'out' when the desk began, 'in' when the client did.
+        at: when; default: now.
+        result: how it went; 'refused' stops all retention contacts at once.
+        note: in words.
+        retention: whether it was meant to keep the client; false: the client's own business.
+        happened: it was made although the gate forbids it; recorded as a breach.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Channel = Field(examples=["phone"])
+    direction: Direction = Field(default=Direction.OUT, examples=["out"])
+    at: Moment | None = Field(default=None, examples=["2026-03-04T10:00:00+08:00"])
+    result: Result = Field(examples=["reached"])
+    note: Note | None = Field(default=None, examples=["Asks for a fee review."])
+    retention: bool = Field(default=True, examples=[True])
+    happened: bool = Field(default=False, examples=[False])
+
+    @property
+    def aim(self) -> Aim:
+        """What the contact was for."""
+        return Aim.RETENTION if self.retention else Aim.SERVICE
+
+
+class ContactOut(BaseModel):
+    """A recorded contact.
+
+    Attributes:
+        contact_id: its number.
+        case_id: in which case.
+        client_id: with whom.
+        channel: by which way.
+        direction: who began.
+        aim: what for.
+        result: how it went.
+        at: when.
+        note: in words.
+        staff_id: staff number of who made or received it.
+        actor_id: the user who recorded it.
+        recorded_at: when it was recorded.
+        exit_request_id: the exit request whose one retention contact it was.
+        breach: code of the rule that forbade it, where it was made all the same.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    contact_id: str = Field(examples=["contact_01kdvdna00fgzjsdqkfb56fv6q"])
+    case_id: str = Field(examples=["case_01kdvdna00fgzjsdqkfb56fv6q"])
+    client_id: str = Field(examples=["c1"])
+    channel: Channel = Field(examples=["phone"])
+    direction: Direction = Field(examples=["out"])
+    aim: Aim = Field(examples=["retention"])
+    result: Result = Field(examples=["reached"])
+    at: datetime = Field(examples=[_AT])
+    note: str = Field(examples=["Asks for a fee review."])
+    staff_id: str | None = Field(examples=["m1"])
+    actor_id: str = Field(examples=["user_m1"])
+    recorded_at: datetime = Field(examples=[_AT])
+    exit_request_id: str | None = Field(examples=[None])
+    breach: str | None = Field(examples=[None])
+
+
+class VerdictOut(BaseModel):
+    """What the gate says about a contact now.
+
+    Attributes:
+        allowed: whether it may be made.
+        code: why not.
+        rule: the rule that forbids it.
+        words: why not, in the caller's language.
+    """
+
+    allowed: bool = Field(examples=[False])
+    code: str | None = Field(default=None, examples=["contact.complaint-open"])
+    rule: str | None = Field(default=None, examples=["CT-2"])
+    words: str | None = Field(
+        default=None, examples=["A complaint is open: only service contacts (rule CT-2)."]
+    )

@@ -1,0 +1,247 @@
+"""Verbs of contacts: ask the gate, record what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from keepwell.core.ids import new_id
+from keepwell.frame.database import Tx
+from keepwell.frame.events import EventName
+from keepwell.frame.paging import encode_cursor
+from keepwell.frame.problem import Conflict, NotFound, Unprocessable
+from keepwell.intervene.case import repo as cases
+from keepwell.intervene.case.history import added, change, next_number, tell
+from keepwell.intervene.case.listen import restrict
+from keepwell.intervene.case.model import Case
+from keepwell.intervene.case.policy import SCORE_REASONS, EventKind, Retention, State
+from keepwell.intervene.case.service import lock_case, read_case
+from keepwell.intervene.contact import repo
+from keepwell.intervene.contact.model import Contact
+from keepwell.intervene.contact.policy import (
+    SUCCESSES,
+    Aim,
+    Channel,
+    Direction,
+    Facts,
+    Result,
+    Verdict,
+    may_contact,
+)
+from keepwell.trust.access.policy import Actor
+from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.consent.service import given, record_consent, refused
+from keepwell.trust.evidence.policy import EvidenceKind
+from keepwell.trust.evidence.service import record
+
+# Clocks of two systems differ a little; a contact of tomorrow is a fault in the sender.
+_SKEW = timedelta(minutes=5)
+
+
+def facts_of(
+    tx: Tx,
+    client_id: str,
+    aim: Aim,
+    *,
+    at: datetime | None = None,
+    direction: Direction = Direction.OUT,
+    from_score: bool = True,
+) -> Facts:
+    """Gather what the gate must know about a client now.
+
+    Args:
+        tx: the unit of work.
+        client_id: whom the contact is with.
+        aim: what for.
+        at: when it is made; default: now.
+        direction: who begins.
+        from_score: whether it follows from the score; unknown counts as yes.
+    """
+    from keepwell.intervene.exit.service import open_request
+    from keepwell.intervene.rule.service import open_complaints
+
+    request = open_request(tx, client_id)
+    settings = tx.frame.settings.contact
+    return Facts(
+        aim=aim, direction=direction, local=(at or tx.at).astimezone(tx.frame.zone).time(),
+        quiet_from=settings.quiet_from, quiet_until=settings.quiet_until,
+        require_consent=settings.require_consent,
+        marketing_refused=refused(tx, client_id, Purpose.MARKETING),
+        marketing_given=given(tx, client_id, Purpose.MARKETING),
+        service_refused=refused(tx, client_id, Purpose.SERVICE),
+        profiling_refused=refused(tx, client_id, Purpose.PROFILING),
+        from_score=from_score, complaints=open_complaints(tx, client_id),
+        exiting=request is not None,
+        exit_contacts=request.retention_contacts if request else 0,
+        exit_refused=request.refused if request else False,
+    )  # fmt: skip
+
+
+def ask(tx: Tx, actor: Actor, client_id: str, aim: Aim) -> Verdict:
+    """Ask the gate before a contact with a client whom the actor sees.
+
+    Raises:
+        NotFound: no such client in the actor's scope.
+    """
+    if not cases.visible_client(tx, actor, client_id):
+        raise NotFound("access.client-unknown")
+    return may_contact(facts_of(tx, client_id, aim))
+
+
+def log_touch(
+    tx: Tx,
+    actor: Actor,
+    case_id: str,
+    *,
+    channel: Channel,
+    direction: Direction,
+    aim: Aim,
+    result: Result,
+    at: datetime | None = None,
+    note: str = "",
+    happened: bool = False,
+) -> Contact:
+    """Record a contact in a case; the first success takes an open case on to contacted.
+
+    Args:
+        tx: the unit of work.
+        actor: who made or received it.
+        case_id: the case.
+        channel: by which way.
+        direction: who began.
+        aim: to keep the client, or for the client's own business.
+        result: how it went; 'refused' is honoured at once.
+        at: when; default: now.
+        note: in words.
+        happened: it was made although the gate forbids it; it is recorded as a breach.
+
+    Raises:
+        NotFound: no such case in scope.
+        Unprocessable: it lies in the future.
+        Conflict: the gate forbids it and it has not happened; the code says which rule.
+    """
+    when = at or tx.at
+    if when > tx.at + _SKEW:
+        raise Unprocessable("contact.at-future")
+    client_id = read_case(tx, actor, case_id).client_id
+    # What follows may touch the client's other cases: all are locked, in one order for everybody.
+    cases.live_of(tx, client_id, case_id)
+    case = lock_case(tx, actor, case_id)
+    facts = facts_of(
+        tx, case.client_id, aim, at=when, direction=direction,
+        from_score=case.reason in SCORE_REASONS,
+    )  # fmt: skip
+    verdict = may_contact(facts)
+    if not verdict.allowed and not happened:
+        raise forbidden(tx, verdict)
+    contact = Contact(
+        contact_id=new_id("contact", tx.at), case_id=case_id,
+        number=next_number(tx, case), client_id=case.client_id,
+        channel=channel.value, direction=direction.value, aim=aim.value, result=result.value,
+        at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
+        breach=verdict.code,
+    )  # fmt: skip
+    _store(tx, contact, happened)
+    _evidence(tx, actor, contact)
+    _progress(tx, actor, case, contact)
+    _honour(tx, actor, case, contact)
+    return contact
+
+
+def forbidden(tx: Tx, verdict: Verdict) -> Conflict:
+    """The error that a verdict against a contact is."""
+    settings = tx.frame.settings.contact
+    if verdict.code == "contact.quiet-hours":
+        return Conflict(
+            "contact.quiet-hours", since=f"{settings.quiet_from:%H:%M}",
+            until=f"{settings.quiet_until:%H:%M}",
+        )  # fmt: skip
+    return Conflict(str(verdict.code))
+
+
+def _store(tx: Tx, contact: Contact, happened: bool) -> None:
+    """Add the row; where it is the retention contact about an exit request, only one can be."""
+    from keepwell.intervene.exit.service import note_contact, open_request
+
+    request = open_request(tx, contact.client_id) if _is_touch(contact) else None
+    if request is not None:
+        contact.exit_request_id = request.request_id
+    try:
+        with tx.session.begin_nested():
+            tx.session.add(contact)
+    except IntegrityError:
+        # Somebody else made the one contact between our look and our insert.
+        if not happened:
+            raise Conflict("contact.exit-contacted") from None
+        contact.breach = "contact.exit-contacted"
+        tx.session.add(contact)
+        tx.session.flush()
+    if request is not None:
+        note_contact(tx, request.request_id, contact.result == Result.REFUSED)
+
+
+def _is_touch(contact: Contact) -> bool:
+    return contact.direction == Direction.OUT and contact.aim == Aim.RETENTION
+
+
+def _evidence(tx: Tx, actor: Actor, contact: Contact) -> None:
+    data = {
+        "case_id": contact.case_id, "channel": contact.channel, "direction": contact.direction,
+        "aim": contact.aim, "result": contact.result, "at": contact.at,
+        "exit_request_id": contact.exit_request_id, "breach": contact.breach,
+    }  # fmt: skip
+    kind = EvidenceKind.CONTACT_BREACHED if contact.breach else EvidenceKind.TOUCH_LOGGED
+    record(
+        tx, actor, kind, client_id=contact.client_id, subject=contact.contact_id, data=data,
+        personal={"note": contact.note} if contact.note else None,
+    )  # fmt: skip
+
+
+def _progress(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
+    """The first success moves an open case on; every other contact only stands in its history."""
+    facts = {
+        "channel": contact.channel, "direction": contact.direction, "aim": contact.aim,
+        "result": contact.result,
+    }  # fmt: skip
+    first = case.live and case.contacted_at is None and contact.result in SUCCESSES
+    if not first:
+        added(tx, actor, case, EventKind.CONTACTED, contact.contact_id, facts)
+        return
+    before = case.state
+    new: dict[str, Any] = {"contacted_at": max(contact.at, case.opened_at)}
+    if before == State.OPEN:
+        new |= {"state": State.CONTACTED.value, "state_at": tx.at}
+    change(tx, actor, case, EventKind.CONTACTED, contact.contact_id, **new)
+    more = {
+        **facts, "contact_id": contact.contact_id, "old_state": before,
+        "contacted_at": new["contacted_at"].isoformat(),
+    }  # fmt: skip
+    tell(tx, actor, case, EventName.CASE_CONTACTED, EvidenceKind.CASE_MOVED, more)
+
+
+def _honour(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
+    """A no stops all retention contacts at once; the one contact about an exit is used up."""
+    if contact.result == Result.REFUSED:
+        source = f"contact:{contact.contact_id}"
+        record_consent(tx, actor, contact.client_id, Purpose.MARKETING, False, contact.at, source)
+    if contact.exit_request_id is not None:
+        for other in cases.live_of(tx, case.client_id):
+            if other.retention == Retention.ONCE:
+                restrict(tx, other, Retention.NONE, contact.contact_id)
+
+
+def list_contacts(
+    tx: Tx, actor: Actor, case_id: str, limit: int, cursor: str | None
+) -> tuple[Sequence[Contact], str | None]:
+    """A page of the contacts in a case, oldest first, and the cursor of the next.
+
+    Raises:
+        NotFound: no such case in scope.
+    """
+    read_case(tx, actor, case_id)
+    rows = repo.of_case(tx, actor, case_id, limit, cursor)
+    more = encode_cursor([rows[limit - 1].number]) if len(rows) > limit else None
+    return rows[:limit], more

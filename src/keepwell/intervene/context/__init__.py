@@ -1,0 +1,1 @@
+"""Everything about one client in one call, for a screen pop or a side panel."""

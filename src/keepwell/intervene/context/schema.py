@@ -1,0 +1,55 @@
+"""What the screen pop says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from keepwell.intervene.alert.schema import AlertOut
+from keepwell.intervene.case.schema import CaseItem
+from keepwell.intervene.clock.schema import ClockView
+from keepwell.intervene.contact.schema import ContactOut, VerdictOut
+from keepwell.intervene.exit.schema import ExitOut
+from keepwell.trust.book.schema import ClientOut
+from keepwell.trust.consent.schema import ConsentOut
+
+
+class CaseContext(CaseItem):
+    """A live case with its clocks.
+
+    Attributes:
+        clocks: its clocks, the first due first.
+    """
+
+    clocks: list[ClockView] = Field(default=[], examples=[[]])
+
+
+class ContextOut(BaseModel):
+    """A client as the person who picks up the phone needs to know them.
+
+    Attributes:
+        client: profile, score and reasons, personal fields masked.
+        why: the reasons in words, in the caller's language, most important first.
+        as_of: instant of the scores.
+        alerts: live alerts that are shown.
+        cases: live cases with clocks, most urgent first.
+        exits: exit requests that are not completed.
+        open_complaints: how many complaints are open.
+        consents: the newest word on each purpose.
+        may_retain: whether a contact to keep the client may be made now.
+        may_serve: whether a contact on the client's own business may be made now.
+        contacts: the newest contacts, at most ten.
+    """
+
+    client: ClientOut
+    why: list[str] = Field(examples=[["Trades less (trades in 90 days: 1, normally 6)"]])
+    as_of: datetime
+    alerts: list[AlertOut]
+    cases: list[CaseContext]
+    exits: list[ExitOut]
+    open_complaints: int = Field(ge=0, examples=[0])
+    consents: list[ConsentOut]
+    may_retain: VerdictOut
+    may_serve: VerdictOut
+    contacts: list[ContactOut]

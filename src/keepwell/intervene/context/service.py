@@ -1,0 +1,110 @@
+"""Gathers what the rooms know about one client; every part keeps its own scope and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keepwell.frame.database import Tx
+from keepwell.intervene.alert.policy import Status
+from keepwell.intervene.alert.service import AlertFilter, list_alerts
+from keepwell.intervene.case.repo import CaseFilter
+from keepwell.intervene.case.service import list_cases
+from keepwell.intervene.clock.service import of_subjects
+from keepwell.intervene.contact import repo as contacts
+from keepwell.intervene.contact.policy import Aim, may_contact
+from keepwell.intervene.contact.schema import ContactOut, VerdictOut
+from keepwell.intervene.contact.service import facts_of, forbidden
+from keepwell.intervene.context.schema import CaseContext, ContextOut
+from keepwell.intervene.exit import repo as exits
+from keepwell.intervene.exit import schema as exit_schema
+from keepwell.intervene.rule.service import open_complaints
+from keepwell.trust.access.policy import Actor, Permission
+from keepwell.trust.book.api import client_out
+from keepwell.trust.book.model import Client, Generation
+from keepwell.trust.book.service import get_client
+from keepwell.trust.consent.schema import shown as consent_shown
+from keepwell.trust.consent.service import history
+from keepwell.warn.reason import Fact, Reason
+from keepwell.warn.reason_codes import ReasonCode
+
+MOST_CONTACTS = 10
+MOST_CASES = 20
+_SHOWN = (Status.SHOWN, Status.ACKNOWLEDGED, Status.SNOOZED)
+
+
+def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
+    """Everything that the actor may know about a client.
+
+    Args:
+        tx: the unit of work.
+        actor: whose scope and masks.
+        client_id: whom.
+
+    Raises:
+        NotFound: there is no such client, or they are not the actor's to see.
+    """
+    client = get_client(tx, actor, client_id)
+    generation = tx.session.get_one(Generation, client.generation_id)
+    shown = client_out(tx, actor, client)
+    chosen = AlertFilter(status=_SHOWN, client=client_id)
+    words = history(tx, actor, client_id) if actor.may(Permission.CONSENT_READ) else ()
+    requests = exits.open_of(tx, client_id) if actor.may(Permission.EXIT_READ) else ()
+    return ContextOut(
+        client=shown,
+        why=why(client, actor, tx.frame.currency),
+        as_of=generation.as_of,
+        alerts=list_alerts(tx, actor, chosen, "-urgency", MOST_CASES, None).items,
+        cases=_cases(tx, actor, client_id),
+        exits=exit_schema.shown(tx, requests),
+        open_complaints=open_complaints(tx, client_id),
+        consents=[consent_shown(word) for word in words if word.newest],
+        may_retain=_verdict(tx, actor, client_id, Aim.RETENTION),
+        may_serve=_verdict(tx, actor, client_id, Aim.SERVICE),
+        contacts=[
+            ContactOut.model_validate(row)
+            for row in contacts.newest_of(tx, actor, client_id, MOST_CONTACTS)
+        ],
+    )
+
+
+def why(client: Client, actor: Actor, currency: str) -> list[str]:
+    """A client's reasons in words, in the actor's language.
+
+    Args:
+        client: of the book.
+        actor: who reads; without exact assets the numbers behind a reason are not told.
+        currency: ISO 4217 code of amounts.
+    """
+    from keepwell.trust.access.mask import sees_bands
+
+    told = []
+    for reason in client.reasons:
+        code = ReasonCode(reason["code"])
+        facts: dict[str, Any] = reason.get("facts") or {}
+        if "indicator" not in facts or sees_bands(actor):
+            told.append(code.title(actor.locale))
+            continue
+        fact = Fact(facts["indicator"], facts["value"], facts.get("normal"), facts.get("typical"))
+        told.append(Reason(code, reason["points"], fact).words(actor.locale, currency))
+    return told
+
+
+def _verdict(tx: Tx, actor: Actor, client_id: str, aim: Aim) -> VerdictOut:
+    verdict = may_contact(facts_of(tx, client_id, aim))
+    if verdict.allowed:
+        return VerdictOut(allowed=True)
+    words = forbidden(tx, verdict).words(actor.locale)
+    return VerdictOut(allowed=False, code=verdict.code, rule=verdict.rule, words=words)
+
+
+def _cases(tx: Tx, actor: Actor, client_id: str) -> list[CaseContext]:
+    chosen = CaseFilter(client_id=client_id, live=True)
+    rows, _ = list_cases(tx, actor, chosen, "urgency", MOST_CASES, None)
+    clocks = of_subjects(tx, actor, "case", [case.case_id for case, _ in rows])
+    out = []
+    for case, owner in rows:
+        item = CaseContext.model_validate(case)
+        item.owner_name = owner
+        item.clocks = list(clocks.get(case.case_id, []))
+        out.append(item)
+    return out

@@ -1,0 +1,1 @@
+"""Events: contract rows sent over HTTP, kept before they are acknowledged."""

@@ -1,0 +1,66 @@
+"""Queries over exit requests and holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from keepwell.frame.database import Tx
+from keepwell.frame.paging import page_of
+from keepwell.intervene.exit.model import ExitHold, ExitRequest
+from keepwell.intervene.exit.policy import OPEN
+from keepwell.trust.access.policy import Actor
+from keepwell.trust.book.repo import scoped
+
+_OPEN = [state.value for state in OPEN]
+_ORDER = ((ExitRequest.requested_at, True), (ExitRequest.request_id, True))
+
+
+def page(
+    tx: Tx, actor: Actor, client_id: str | None, state: str | None, limit: int, cursor: str | None
+) -> Sequence[ExitRequest]:
+    """Requests in the actor's scope, newest first, one more than the page."""
+    statement = select(ExitRequest).where(scoped(tx, actor, ExitRequest.client_id))
+    if client_id is not None:
+        statement = statement.where(ExitRequest.client_id == client_id)
+    if state is not None:
+        statement = statement.where(ExitRequest.state == state)
+    return tx.session.scalars(page_of(statement, _ORDER, (datetime, str), limit, cursor)).all()
+
+
+def find(tx: Tx, actor: Actor, request_id: str, lock: bool = False) -> ExitRequest | None:
+    """A request in the actor's scope."""
+    statement: Any = select(ExitRequest).where(
+        ExitRequest.request_id == request_id, scoped(tx, actor, ExitRequest.client_id)
+    )
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    found: ExitRequest | None = tx.session.scalar(statement)
+    return found
+
+
+def open_of(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
+    """A client's open requests, newest first."""
+    statement = (
+        select(ExitRequest)  # unscoped: a rule asks about one client
+        .where(ExitRequest.client_id == client_id, ExitRequest.state.in_(_OPEN))
+        .order_by(ExitRequest.requested_at.desc(), ExitRequest.request_id.desc())
+    )
+    return tx.session.scalars(statement).all()
+
+
+def holds_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[ExitHold]]:
+    """Every hold ever placed on requests, oldest first."""
+    statement = (
+        select(ExitHold)  # unscoped: the caller has read the requests in its scope
+        .where(ExitHold.request_id.in_(list(request_ids)))
+        .order_by(ExitHold.hold_id)
+    )
+    found: dict[str, list[ExitHold]] = defaultdict(list)
+    for hold in tx.session.scalars(statement):
+        found[hold.request_id].append(hold)
+    return found

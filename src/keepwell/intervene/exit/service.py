@@ -1,0 +1,335 @@
+"""Verbs of exit requests: record, hold for a lawful reason, settle, complete.
+
+Rules R-EXIT-1 to 3: nothing here reads a score; once application and settlement are complete a
+clock of two trading days runs, and its breach pages compliance; at most one contact may try to
+keep the client, and none after a no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from keepwell.core.ids import new_id
+from keepwell.frame.database import Tx
+from keepwell.frame.events import Event, EventName, emit
+from keepwell.frame.problem import Conflict, NotAllowed, NotFound, Unprocessable
+from keepwell.intervene.clock import service as clock
+from keepwell.intervene.clock.calendars import calendar_of
+from keepwell.intervene.clock.policy import CalendarName
+from keepwell.intervene.exit import repo
+from keepwell.intervene.exit.model import ExitHold, ExitRequest
+from keepwell.intervene.exit.policy import (
+    FEED_KINDS,
+    LONGEST_HOLD,
+    ExitFacts,
+    ExitKind,
+    ExitPlan,
+    ExitState,
+    HoldCode,
+    lawful,
+    plan,
+)
+from keepwell.intervene.notice.service import manager_of
+from keepwell.trust.access.call import check_version
+from keepwell.trust.access.policy import Actor, Scope
+from keepwell.trust.evidence.policy import EvidenceKind
+from keepwell.trust.evidence.service import record
+
+_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """What the contact gate must know about a client's open exit requests.
+
+    Attributes:
+        request_id: the newest open one.
+        retention_contacts: retention contacts made about any of the open ones.
+        refused: whether the client said no to any contact about one of them.
+    """
+
+    request_id: str
+    retention_contacts: int
+    refused: bool
+
+
+def request_exit(
+    tx: Tx,
+    actor: Actor,
+    *,
+    client_id: str,
+    request_id: str | None = None,
+    kind: str = "close",
+    at: datetime | None = None,
+    blockers: str | None = None,
+) -> ExitRequest:
+    """Record that a client asks to leave; the same request again changes nothing.
+
+    Args:
+        tx: the unit of work.
+        actor: who records it; narrower scopes than all must see the client.
+        client_id: who asks.
+        request_id: the broker's own number; default: a new one.
+        kind: close, transfer or revoke, or a word of the data contract.
+        at: when the client asked; default: now.
+        blockers: what the source says stands against it, separated by commas; only lawful
+            reasons are kept, and they hold nothing until a person places a hold.
+
+    Raises:
+        NotFound: no such client, or not the actor's to see.
+        Conflict: the number was used for another client or kind.
+        Unprocessable: it was made in the future.
+    """
+    _must_see(tx, actor, client_id)
+    asked, wish = at or tx.at, ExitKind(FEED_KINDS.get(kind, kind))
+    if asked > tx.at + _SKEW:
+        raise Unprocessable("exit.at-future")
+    known = tx.session.get(ExitRequest, request_id) if request_id else None
+    if known is not None:
+        if (known.client_id, known.kind) != (client_id, wish.value):
+            raise Conflict("exit.request-taken", request_id=known.request_id)
+        return known
+    request = ExitRequest(
+        request_id=request_id or new_id("exit", tx.at), client_id=client_id, kind=wish.value,
+        state=ExitState.REQUESTED.value, requested_at=asked,
+        reported=[code.value for code in lawful(blockers)], retention_contacts=0, refused=False,
+        recorded_by=actor.user_id, recorded_at=tx.at, version=1,
+    )  # fmt: skip
+    tx.session.add(request)
+    _tell(tx, actor, request, EvidenceKind.EXIT_REQUESTED, EventName.EXIT_REQUESTED)
+    return request
+
+
+def settle(tx: Tx, actor: Actor, request_id: str, version: int | None) -> ExitRequest:
+    """Application and settlement are complete: the clock of the exchange's days starts.
+
+    Args:
+        tx: the unit of work.
+        actor: who says so.
+        request_id: which request.
+        version: which the actor has read; None skips the check, for feeds.
+
+    Raises:
+        NotFound: there is none, or it is out of scope.
+        Stale: somebody changed it.
+        Conflict: it is settled or has ended, or a lawful hold is in force.
+    """
+    request = _held(tx, actor, request_id, version)
+    if request.state == ExitState.SETTLED:
+        raise Conflict("exit.request-settled")
+    holds = plan_of(tx, request).holds
+    if holds:
+        raise Conflict("exit.blocker-open", codes=", ".join(code.value for code in holds))
+    _change(request, state=ExitState.SETTLED, settled_at=tx.at)
+    request.due_at = plan_of(tx, request).due_at
+    clock.start(
+        tx, actor, subject_kind="exit", subject_id=request.request_id,
+        client_id=request.client_id, kind="exit",
+        owner_id=manager_of(tx, request.client_id), tier=None,
+    )  # fmt: skip
+    _tell(tx, actor, request, EvidenceKind.EXIT_SETTLED, EventName.EXIT_SETTLED)
+    return request
+
+
+def complete(tx: Tx, actor: Actor, request_id: str, version: int | None) -> ExitRequest:
+    """The exit was carried out; its clock ends. Nothing can stand against it, not even a hold.
+
+    Raises:
+        NotFound: there is none, or it is out of scope.
+        Stale: somebody changed it.
+        Conflict: it has ended already.
+    """
+    request = _held(tx, actor, request_id, version)
+    _change(
+        request, state=ExitState.COMPLETED, completed_at=tx.at,
+        settled_at=request.settled_at or tx.at,
+    )  # fmt: skip
+    clock.settle_exit(tx, actor, request.request_id)
+    _tell(tx, actor, request, EvidenceKind.EXIT_COMPLETED, EventName.EXIT_COMPLETED)
+    return request
+
+
+def cancel(tx: Tx, actor: Actor, request_id: str, version: int, note: str) -> ExitRequest:
+    """The client took the request back, of their own accord; the note says how they told us.
+
+    Raises:
+        NotFound: there is none, or it is out of scope.
+        Stale: somebody changed it.
+        Conflict: it has ended already.
+    """
+    request = _held(tx, actor, request_id, version)
+    _change(request, state=ExitState.CANCELLED, cancelled_at=tx.at)
+    clock.cancel_exit(tx, actor, request.request_id)
+    _tell(tx, actor, request, EvidenceKind.EXIT_CANCELLED, None, {"note": note})
+    return request
+
+
+def place_hold(
+    tx: Tx, actor: Actor, request_id: str, version: int, code: HoldCode, until: datetime,
+    appeal: str,
+) -> ExitHold:  # fmt: skip
+    """Hold a request for a lawful reason, with an end and a way to appeal.
+
+    Whoever has clients of their own to keep cannot place one. A clock that runs already runs on:
+    compliance hears of its breach and judges.
+
+    Raises:
+        NotFound: there is none, or it is out of scope.
+        NotAllowed: the actor's scope is narrower than all.
+        Stale: somebody changed it.
+        Conflict: it has ended already.
+        Unprocessable: it ends in the past or too far ahead.
+    """
+    if actor.scope is not Scope.ALL:
+        raise NotAllowed("exit.hold-forbidden")
+    request = _held(tx, actor, request_id, version)
+    if not tx.at < until <= tx.at + LONGEST_HOLD:
+        raise Unprocessable("exit.hold-span", days=LONGEST_HOLD.days)
+    hold = ExitHold(
+        hold_id=new_id("hold", tx.at), request_id=request.request_id, code=code.value,
+        placed_by=actor.user_id, placed_at=tx.at, until=until, appeal=appeal,
+    )  # fmt: skip
+    tx.session.add(hold)
+    _change(request)
+    facts = {"hold_id": hold.hold_id, "code": code.value, "until": until}
+    _tell(tx, actor, request, EvidenceKind.EXIT_BLOCKED, None, {"appeal": appeal}, facts)
+    return hold
+
+
+def lift_hold(tx: Tx, actor: Actor, request_id: str, version: int, hold_id: str) -> ExitRequest:
+    """A hold has ended before its time; everybody who sees the request may say so.
+
+    Raises:
+        NotFound: there is no such request or hold, or it is out of scope.
+        Stale: somebody changed it.
+        Conflict: the request has ended already.
+    """
+    request = _held(tx, actor, request_id, version)
+    hold = tx.session.get(ExitHold, hold_id)
+    if hold is None or hold.request_id != request_id or hold.lifted_at is not None:
+        raise NotFound("exit.blocker-unknown")
+    hold.lifted_at, hold.lifted_by = tx.at, actor.user_id
+    _change(request)
+    facts = {"hold_id": hold.hold_id, "code": hold.code}
+    _tell(tx, actor, request, EvidenceKind.EXIT_UNBLOCKED, None, None, facts)
+    return request
+
+
+def open_request(tx: Tx, client_id: str) -> OpenRequest | None:
+    """Facts of a client's open exit requests for rule R-EXIT-3; None when there is none."""
+    found = repo.open_of(tx, client_id)
+    if not found:
+        return None
+    contacts = sum(request.retention_contacts for request in found)
+    return OpenRequest(found[0].request_id, contacts, any(r.refused for r in found))
+
+
+def note_contact(tx: Tx, request_id: str, refused: bool = False) -> None:
+    """Count a contact that tried to keep the client; `refused`: the client wants no other.
+
+    Raises:
+        NotFound: there is no such request.
+    """
+    request = tx.session.get(ExitRequest, request_id)
+    if request is None:
+        raise NotFound("exit.request-unknown")
+    request.refused = request.refused or refused
+    _change(request, retention_contacts=request.retention_contacts + 1)
+    tx.session.flush()
+
+
+def refuse_contact(tx: Tx, actor: Actor, request_id: str, version: int) -> ExitRequest:
+    """The client wants no contact about the request: from now on there is none.
+
+    Raises:
+        NotFound: there is none, or it is out of scope.
+        Stale: somebody changed it.
+        Conflict: it has ended already.
+    """
+    request = _held(tx, actor, request_id, version)
+    _change(request, refused=True)
+    _tell(tx, actor, request, EvidenceKind.CONTACT_REFUSED, None)
+    return request
+
+
+def page(
+    tx: Tx, actor: Actor, client_id: str | None, state: str | None, limit: int, cursor: str | None
+) -> Sequence[ExitRequest]:
+    """Requests in the actor's scope, newest first; one more than `limit` if more follow."""
+    return repo.page(tx, actor, client_id, state, limit, cursor)
+
+
+def read_request(tx: Tx, actor: Actor, request_id: str) -> ExitRequest:
+    """One request.
+
+    Raises:
+        NotFound: there is none, or it is out of scope.
+    """
+    request = repo.find(tx, actor, request_id)
+    if request is None:
+        raise NotFound("exit.request-unknown")
+    return request
+
+
+def holds_of(tx: Tx, requests: Sequence[ExitRequest]) -> dict[str, list[ExitHold]]:
+    """Every hold ever placed on requests, by request."""
+    return repo.holds_of(tx, [request.request_id for request in requests])
+
+
+def plan_of(tx: Tx, request: ExitRequest, holds: Sequence[ExitHold] | None = None) -> ExitPlan:
+    """Where a request stands now and what is next."""
+    placed = repo.holds_of(tx, [request.request_id])[request.request_id] if holds is None else holds
+    facts = ExitFacts(
+        ExitKind(request.kind), request.requested_at, request.settled_at, request.completed_at,
+        request.cancelled_at,
+        [(HoldCode(hold.code), hold.until) for hold in placed if hold.lifted_at is None],
+    )  # fmt: skip
+    calendar = calendar_of(tx.frame, CalendarName.EXCHANGE)
+    return plan(facts, tx.at, calendar, tx.frame.settings.clock.exit_days)
+
+
+def _held(tx: Tx, actor: Actor, request_id: str, version: int | None) -> ExitRequest:
+    request = repo.find(tx, actor, request_id, lock=True)
+    if request is None:
+        raise NotFound("exit.request-unknown")
+    if version is not None:
+        check_version(request.version, version)
+    if request.state in (ExitState.COMPLETED, ExitState.CANCELLED):
+        raise Conflict("exit.request-ended")
+    return request
+
+
+def _change(request: ExitRequest, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(request, name, value)
+    request.version += 1
+
+
+def _tell(
+    tx: Tx,
+    actor: Actor,
+    request: ExitRequest,
+    evidence: EvidenceKind,
+    event: EventName | None,
+    personal: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> None:
+    tx.session.flush()
+    data = {"exit_id": request.request_id, "kind": request.kind, "state": request.state}
+    record(
+        tx, actor, evidence, client_id=request.client_id, subject=request.request_id,
+        data={**data, **(more or {})}, personal=personal,
+    )  # fmt: skip
+    if event is not None:
+        emit(tx, Event(event, request.request_id, actor.user_id, request.client_id, data))
+
+
+def _must_see(tx: Tx, actor: Actor, client_id: str) -> None:
+    # An exit must never wait for our book: who sees everybody may record it for anybody.
+    if actor.scope is not Scope.ALL:
+        from keepwell.trust.book.service import get_client
+
+        get_client(tx, actor, client_id)

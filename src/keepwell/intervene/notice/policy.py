@@ -1,0 +1,56 @@
+"""Kinds of notice and their words: pure data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from keepwell.core.text import tr
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    ALERT_RAISED = "alert-raised"
+    CASE_REASSIGNED = "case-reassigned"
+    CLOCK_BREACHED = "clock-breached"
+    CLOCK_ESCALATED = "clock-escalated"
+    CLOCK_WARNED = "clock-warned"
+    EXIT_BREACHED = "exit-breached"
+
+
+TITLES: Final[dict[NoticeKind, str]] = {
+    NoticeKind.ALERT_RAISED: "New alert ({tier}): client {client}",
+    NoticeKind.CASE_REASSIGNED: "Case {subject} is now yours",
+    NoticeKind.CLOCK_BREACHED: "{clock}: the promised time has passed (client {client})",
+    NoticeKind.CLOCK_ESCALATED: "{clock}: passed up to you, level {level} (client {client})",
+    NoticeKind.CLOCK_WARNED: "{clock}: {share} % of the time has passed (client {client})",
+    NoticeKind.EXIT_BREACHED: "Exit request {subject} was not completed in time",
+}
+"""Title of each kind, in English."""
+
+TIERS: Final = {"none": "no tier", "mild": "mild", "moderate": "moderate", "severe": "severe"}
+
+
+def words(
+    kind: NoticeKind, subject: str, client_id: str | None, data: dict[str, Any], locale: str
+) -> str:
+    """The title of a notice in its reader's language.
+
+    Args:
+        kind: what it is about.
+        subject: id of the alert, case or exit request.
+        client_id: whom it is about.
+        data: facts from the event; `title` holds a clock's name in both languages.
+        locale: 'en' or 'zh'.
+    """
+    title = data.get("title") or {}
+    fields = {
+        "subject": subject,
+        "client": client_id or "–",
+        "clock": title.get(locale) or title.get("en") or data.get("clock", "–"),
+        "level": data.get("level", "–"),
+        "share": round(100 * float(data.get("share", 0))),
+        "tier": tr(TIERS.get(str(data.get("tier")), "no tier"), locale),
+    }
+    return tr(TITLES[kind], locale, **fields)

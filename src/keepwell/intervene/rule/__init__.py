@@ -1,0 +1,1 @@
+"""Rules that warn at once, from events."""

@@ -1,0 +1,1 @@
+"""Durable jobs: one table, leases, timers, outbox, recurring work."""

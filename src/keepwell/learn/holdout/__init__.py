@@ -1,0 +1,1 @@
+"""The hold-out: who gets no retention contact, drawn before any alert."""

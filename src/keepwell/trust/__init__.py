@@ -1,0 +1,1 @@
+"""Trust guards every door: access, the book of clients, evidence, consent."""

@@ -1,0 +1,328 @@
+"""The one way from an HTTP request to a service function and back.
+
+An endpoint is a plain `def` that names its permission and hands one function to the call:
+
+    @router.get("/cases/{case_id}", response_model=CaseOut)
+    def read_case(case_id: str, call: Call = allow(Permission.CASE_READ)) -> Response:
+        return call.answer(lambda tx, actor: service.read_case(tx, actor, case_id))
+
+Authentication, permission, unit of work, idempotency and the answer's headers happen inside
+`answer` (reads) and `perform` (writes), in one thread and one transaction. Nothing of it is a
+dependency that holds a connection: that pattern deadlocks under load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from keepwell.frame.context import Frame
+from keepwell.frame.database import Tx
+from keepwell.frame.problem import (
+    ConditionMissing,
+    Conflict,
+    NotAllowed,
+    Stale,
+    Unprocessable,
+)
+from keepwell.trust.access.identity import Identity, identify
+from keepwell.trust.access.policy import Actor, Permission
+from keepwell.trust.access.replay import KeyTaken, Once
+
+Verb = Callable[[Tx, Actor], Any]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a service verb may return instead of a plain model, to set status or headers.
+
+    Attributes:
+        content: a pydantic model, a list of them, bytes, or None.
+        status: HTTP status; default: the call's.
+        version: becomes the ETag.
+        headers: further headers.
+        media_type: of bytes.
+        secret: whether the content must not be kept for a repeat by Idempotency-Key; the repeat
+            then answers 409, and does nothing.
+    """
+
+    content: Any
+    status: int | None = None
+    version: int | None = None
+    headers: dict[str, str] | None = None
+    media_type: str = "application/json"
+    secret: bool = False
+
+
+class Call:
+    """One request that needs a permission."""
+
+    def __init__(
+        self, request: Request, permission: Permission | None, body: bytes, early: bool = False
+    ) -> None:
+        self.request = request
+        self.permission = permission
+        self.body = body
+        self.early = early
+        self.identity: Identity | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The desk that serves the request."""
+        frame: Frame = self.request.app.state.frame
+        return frame
+
+    def answer(self, verb: Verb, status: int = 200) -> Response:
+        """Read: authenticate, check the permission, run the verb in a reading unit of work.
+
+        Args:
+            verb: gets the unit of work and the actor; returns a model, a list of models, a
+                `Reply` or None.
+            status: HTTP status when all goes well.
+
+        Raises:
+            NotAuthenticated: nobody, or no longer.
+            NotAllowed: the actor lacks the permission.
+        """
+        with self.frame.read() as tx:
+            actor = self._actor(tx)
+            response = self._response(_reply(verb(tx, actor), status))
+        self._touch()
+        return response
+
+    def peek(self, verb: Callable[[Tx, Actor], Value]) -> Value:
+        """Read as `answer` does, for an endpoint that goes on with the value outside of the unit.
+
+        Raises:
+            NotAuthenticated: nobody, or no longer.
+            NotAllowed: the actor lacks the permission.
+        """
+        with self.frame.read() as tx:
+            return verb(tx, self._actor(tx))
+
+    def ask(self, verb: Verb) -> Any:
+        """Read what must be known before work outside the database, which `perform` concludes.
+
+        Args:
+            verb: gets the unit of work and the actor.
+
+        Returns:
+            What the verb returned.
+
+        Raises:
+            NotAuthenticated: nobody, or no longer.
+            NotAllowed: the actor lacks the permission.
+            Conflict: the Idempotency-Key was used for another request.
+        """
+        key = self._key()
+        with self.frame.read() as tx:
+            actor = self._actor(tx)
+            if key:
+                Once(self.request, self.body, actor, key).known(tx)
+            return verb(tx, actor)
+
+    def perform(self, verb: Verb, status: int = 200) -> Response:
+        """Write: as `answer`, in a unit of work that commits; repeats by Idempotency-Key.
+
+        A request with an Idempotency-Key that was answered before gets the same answer again and
+        does nothing; the key, the answer and the effect are one transaction.
+
+        Raises:
+            NotAuthenticated: nobody, or no longer.
+            NotAllowed: the actor lacks the permission, or another site sent the request.
+            Conflict: the key was used for another request, or somebody else was faster.
+        """
+        key = self._key()
+        try:
+            with self.frame.write() as tx:
+                actor = self._actor(tx)
+                once = Once(self.request, self.body, actor, key) if key else None
+                known = once and once.begin(tx)
+                if known:
+                    return known
+                reply = _reply(verb(tx, actor), status)
+                response = self._response(reply)
+                if once:
+                    once.end(tx, response, reply.secret)
+                if self.identity and self.identity.is_due(tx.at):
+                    self.identity.touch(tx)
+                tx.session.flush()
+                return response
+        except KeyTaken as taken:
+            # Two requests with one key at once: the other was first; its answer is the answer.
+            with self.frame.read() as tx:
+                self._actor(tx)
+                return taken.once.answer(tx)
+        except IntegrityError as error:
+            if _is_unique(error):
+                raise Conflict("request.state-conflict") from None
+            raise
+
+    def cover(self, content: bytes) -> None:
+        """Let the Idempotency-Key stand for this content too: an uploaded file.
+
+        The body of a multipart request is not read as a whole, so its endpoint says what counts.
+        """
+        self.body += content
+
+    def check(self) -> None:
+        """Only authenticate and check the permission.
+
+        Raises:
+            NotAuthenticated: nobody, or no longer.
+            NotAllowed: the actor lacks the permission, or another site sent the request.
+        """
+        with self.frame.read() as tx:
+            self._actor(tx)
+
+    def expected_version(self) -> int:
+        """The version that the caller says it changes, from If-Match.
+
+        Raises:
+            ConditionMissing: there is no If-Match.
+            Unprocessable: it is not an ETag of ours.
+        """
+        given = self.request.headers.get("if-match")
+        if not given:
+            raise ConditionMissing("request.condition-missing")
+        text = given.strip().removeprefix("W/").strip('"')
+        if not text.isdigit() or len(text) > 9:
+            raise Stale("request.condition-stale", current="–", given=given[:40])
+        return int(text)
+
+    def _actor(self, tx: Tx) -> Actor:
+        self.identity = identity = identify(tx, self.request)
+        actor = identity.actor
+        language = self.request.headers.get("accept-language", "")
+        if language:
+            actor = replace(actor, locale="zh" if language.lower().startswith("zh") else "en")
+        self.request.state.locale = actor.locale
+        self.request.state.user_id = actor.user_id
+        if identity.must_change and actor.via == "session" and not self.early:
+            raise NotAllowed("access.password-change-needed")
+        if self.permission is not None and not actor.may(self.permission):
+            raise NotAllowed("access.permission-missing", permission=self.permission.value)
+        return actor
+
+    def _touch(self) -> None:
+        if self.identity and self.identity.is_due(self.frame.now()):
+            # A read is not refused because a note about it cannot be written just now.
+            with suppress(OperationalError), self.frame.write() as tx:
+                self.identity.touch(tx)
+
+    def _key(self) -> str | None:
+        key = self.request.headers.get("idempotency-key")
+        if key is None:
+            return None
+        if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+            raise Unprocessable("request.key-invalid")
+        return key
+
+    def _response(self, reply: Reply) -> Response:
+        # What the desk says is about people; no cache on the way may keep it.
+        headers = {"Cache-Control": "no-store", **(reply.headers or {})}
+        if reply.version is not None:
+            headers["ETag"] = f'"{reply.version}"'
+            if self.request.method == "GET" and (
+                self.request.headers.get("if-none-match") == headers["ETag"]
+            ):
+                return Response(None, 304, headers)
+        status = reply.status or 200
+        if reply.content is None:
+            return Response(None, 204 if status == 200 else status, headers)
+        return Response(_encode(reply.content), status, headers, reply.media_type)
+
+
+def _reply(result: Any, status: int) -> Reply:
+    if not isinstance(result, Reply):
+        return Reply(result, status)
+    return result if result.status is not None else replace(result, status=status)
+
+
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def _encode(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, BaseModel):
+        return content.__pydantic_serializer__.to_json(content)
+    return _ANY.dump_json(content)
+
+
+def check_version(current: int, given: int) -> None:
+    """Refuse a change to something that somebody else changed in the meantime.
+
+    Raises:
+        Stale: the versions differ.
+    """
+    if current != given:
+        raise Stale("request.condition-stale", current=current, given=given)
+
+
+class Allow:
+    """The dependency behind `allow`; tests read its permission off the routes."""
+
+    def __init__(self, permission: Permission | None, early: bool = False) -> None:
+        self.permission = permission
+        self.early = early
+
+    async def __call__(self, request: Request) -> Call:
+        """Wrap the request; no thread and no connection is taken here."""
+        body = b"" if request.method in ("GET", "HEAD") else await _body(request)
+        return Call(request, self.permission, body, self.early)
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return b""  # read as a stream; the endpoint says by `Call.cover` what it was
+    return await request.body()
+
+
+def allow(permission: Permission | None, early: bool = False) -> Any:
+    """An endpoint's `call` parameter: who calls must hold this permission.
+
+    Args:
+        permission: None: any user.
+        early: also before a password that somebody else chose was changed.
+    """
+    return Depends(Allow(permission, early))
+
+
+def guard(route: Any) -> Allow | None:
+    """The `Allow` of a route; None for one without."""
+    dependant = getattr(route, "dependant", None)
+    for inner in getattr(dependant, "dependencies", ()):
+        if isinstance(inner.call, Allow):
+            return inner.call
+    return None
+
+
+async def vet(request: Request) -> None:
+    """Ask who calls before saying what is wrong with a request that cannot be read.
+
+    The framework looks at path, query and body before the endpoint runs; without this, strangers
+    would learn the shape of requests, and 422 would come before 401 and 403. Only requests that
+    fail pay for it.
+
+    Raises:
+        NotAuthenticated: nobody, or no longer.
+        NotAllowed: the actor lacks the permission, or another site sent the request.
+    """
+    allowed = guard(request.scope.get("route"))
+    if allowed is not None:
+        call = Call(request, allowed.permission, b"", allowed.early)
+        await run_in_threadpool(call.check)
+
+
+def _is_unique(error: IntegrityError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state == "23505" if state else "UNIQUE constraint" in str(error.orig)

@@ -1,0 +1,161 @@
+"""Verbs for reading clients: lists, one client, unmasking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from keepwell.core.ids import new_id
+from keepwell.frame.database import Tx
+from keepwell.frame.paging import encode_cursor, page_of, sort_key
+from keepwell.frame.problem import NotAllowed
+from keepwell.trust.access.export import MOST_ROWS
+from keepwell.trust.access.mask import UNMASKABLE, sees_bands, show
+from keepwell.trust.access.model import Unmasking
+from keepwell.trust.access.policy import Actor
+from keepwell.trust.book import read_repo as repo
+from keepwell.trust.book.model import Client
+from keepwell.trust.book.read_repo import Wanted
+from keepwell.trust.book.service import get_client
+from keepwell.trust.evidence.policy import EvidenceKind
+from keepwell.trust.evidence.service import record
+
+SORTS: Final[dict[str, tuple[Any, type]]] = {
+    "score": (Client.rank_score, float),
+    "assets": (Client.assets, int),
+    "client_id": (Client.client_id, str),
+}
+"""Names by which clients can be sorted, with column and type of the cursor's value."""
+
+HEADS: Final = (
+    "client_id", "name", "phone", "birth_decade", "opened_year", "region", "city_tier",
+    "investor_class", "risk_level", "manager_id", "adviser_id", "branch_id", "segment", "status",
+    "assets", "assets_band", "last_activity", "note", "score", "tier", "reasons",
+)  # fmt: skip
+"""Columns of the CSV; always masked."""
+
+
+def list_clients(
+    tx: Tx, actor: Actor, wanted: Wanted, sort: str, limit: int, cursor: str | None
+) -> tuple[list[Client], str | None]:
+    """A page of clients and the cursor of the next.
+
+    Args:
+        tx: unit of work.
+        actor: whose scope.
+        wanted: which clients.
+        sort: a name of `SORTS`, with '-' in front for descending; by assets, clients whose assets
+            cannot be valued are left out.
+        limit: rows of a page.
+        cursor: of the page before.
+
+    Raises:
+        NotAllowed: the actor sees bands of assets only, and sorts or filters by them.
+        Unprocessable: sort name or cursor is wrong.
+    """
+    rows = _rows(tx, actor, wanted, sort, limit, cursor)
+    more = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        more = encode_cursor(_place(last, sort))
+    return rows[:limit], more
+
+
+def export_clients(
+    tx: Tx, actor: Actor, wanted: Wanted, sort: str, currency: str
+) -> list[Sequence[Any]]:
+    """All rows of a list for a CSV, columns `HEADS`, masked whoever asks.
+
+    Raises:
+        NotAllowed: the actor sees bands of assets only, and sorts or filters by them.
+        Unprocessable: the sort name is wrong.
+    """
+    rows: list[Sequence[Any]] = []
+    for client in _rows(tx, actor, wanted, sort, MOST_ROWS, None):
+        shown = show(actor, client, currency)
+        codes = [str(reason.get("code", "")) for reason in shown.reasons]
+        rows.append(
+            (
+                client.client_id, shown.name, shown.phone, shown.birth_decade, shown.opened_year,
+                shown.region, client.city_tier, client.investor_class, client.risk_level,
+                client.manager_id, client.adviser_id, client.branch_id, client.segment,
+                client.status, shown.assets, shown.assets_band, client.last_activity, client.note,
+                client.score, client.tier, codes,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def unmask(
+    tx: Tx, actor: Actor, client_id: str, fields: Sequence[str], reason: str
+) -> dict[str, Any]:
+    """Show personal fields of a client, and record who saw them and why.
+
+    Args:
+        tx: a writing unit of work.
+        actor: who looks.
+        client_id: at whom.
+        fields: among `UNMASKABLE`.
+        reason: in the actor's words.
+
+    Raises:
+        NotFound: there is no such client, or they are not the actor's to see.
+    """
+    client = get_client(tx, actor, client_id)
+    wanted = [field for field in UNMASKABLE if field in fields]
+    row = Unmasking(
+        unmasking_id=new_id("unmask", tx.at), client_id=client_id, user_id=actor.user_id,
+        fields=wanted, reason=reason, at=tx.at,
+    )  # fmt: skip
+    tx.session.add(row)
+    record(
+        tx, actor, EvidenceKind.CLIENT_UNMASKED, client_id=client_id, subject=row.unmasking_id,
+        data={"fields": wanted}, personal={"reason": reason},
+    )  # fmt: skip
+    tx.session.flush()
+    return {field: getattr(client, field) for field in wanted}
+
+
+def list_unmaskings(
+    tx: Tx,
+    actor: Actor,
+    client_id: str | None,
+    user_id: str | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[tuple[Unmasking, str]], str | None]:
+    """A page of unmaskings with the user's name, newest first, and the cursor of the next.
+
+    Raises:
+        Unprocessable: the cursor is wrong.
+    """
+    order = [(Unmasking.unmasking_id, True)]
+    statement = repo.unmaskings(tx, actor, client_id, user_id)
+    found = tx.session.execute(page_of(statement, order, [str], limit, cursor)).all()
+    rows = [(row, name) for row, name in found]
+    more = encode_cursor([rows[limit - 1][0].unmasking_id]) if len(rows) > limit else None
+    return rows[:limit], more
+
+
+def _rows(
+    tx: Tx, actor: Actor, wanted: Wanted, sort: str, limit: int, cursor: str | None
+) -> list[Client]:
+    name, down = sort_key(sort, list(SORTS))
+    if sees_bands(actor) and (name == "assets" or wanted.min_assets is not None):
+        raise NotAllowed("access.field-banded")
+    column, kind = SORTS[name]
+    statement = repo.clients(tx, actor, wanted)
+    order: list[tuple[Any, bool]] = [(Client.client_id, down)]
+    kinds: list[type] = [str]
+    if name != "client_id":
+        order, kinds = [(column, down), *order], [kind, *kinds]
+    if name == "assets":
+        statement = statement.where(Client.assets.is_not(None))
+    return list(tx.session.scalars(page_of(statement, order, kinds, limit, cursor)))
+
+
+def _place(client: Client, sort: str) -> list[Any]:
+    column = SORTS[sort.removeprefix("-")][0]
+    if column is Client.client_id:
+        return [client.client_id]
+    return [getattr(client, column.key), client.client_id]

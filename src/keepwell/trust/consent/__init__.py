@@ -1,0 +1,1 @@
+"""What clients agreed to and refused."""

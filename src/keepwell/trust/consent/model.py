@@ -1,0 +1,39 @@
+"""Table of consent: what each client agreed to and refused, every word ever said."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from keepwell.frame.database import Base
+
+_NEWEST = text("newest")
+
+
+class Consent(Base):
+    """A client's word on one purpose; the newest by its own time counts."""
+
+    __tablename__ = "consent"
+    __table_args__ = (
+        CheckConstraint("purpose in ('marketing', 'profiling', 'service')", name="purpose"),
+        Index(
+            "uq_consent_newest", "client_id", "purpose", unique=True,
+            sqlite_where=_NEWEST, postgresql_where=_NEWEST,
+        ),
+        Index("ix_consent_client_id_at", "client_id", "at", "consent_id"),
+        Index("ix_consent_purpose", "purpose", "granted", "newest"),
+    )  # fmt: skip
+
+    consent_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(200))
+    purpose: Mapped[str] = mapped_column(String(16))
+    granted: Mapped[bool] = mapped_column()
+    at: Mapped[datetime] = mapped_column()
+    """When the client said so."""
+    source: Mapped[str] = mapped_column(String(200))
+    """Where it was said: app, call, branch, form."""
+    newest: Mapped[bool] = mapped_column()
+    recorded_at: Mapped[datetime] = mapped_column()
+    recorded_by: Mapped[str] = mapped_column(String(40))

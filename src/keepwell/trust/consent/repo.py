@@ -1,0 +1,39 @@
+"""Queries over consent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, select
+
+from keepwell.frame.database import Tx
+from keepwell.trust.access.policy import Actor
+from keepwell.trust.book.repo import scoped
+from keepwell.trust.consent.model import Consent
+from keepwell.trust.consent.policy import Purpose
+
+
+def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Consent | None:
+    """The word that counts, if any was said."""
+    statement = select(Consent).where(  # unscoped: a rule asks about one client
+        Consent.client_id == client_id, Consent.purpose == purpose.value, Consent.newest
+    )
+    return tx.session.scalar(statement.with_for_update() if lock else statement)
+
+
+def refusing(purpose: Purpose) -> Select[str]:
+    """Ids of the clients whose newest word on a purpose is no, as a subquery."""
+    return select(Consent.client_id).where(  # unscoped: a set to leave out, never shown
+        Consent.purpose == purpose.value, Consent.granted.is_(False), Consent.newest
+    )
+
+
+def history(tx: Tx, actor: Actor, client_id: str) -> Sequence[Consent]:
+    """Everything that a client said, newest first."""
+    statement = (
+        select(Consent)
+        .where(Consent.client_id == client_id, scoped(tx, actor, Consent.client_id))
+        .order_by(Consent.at.desc(), Consent.consent_id.desc())
+        .limit(500)
+    )
+    return tx.session.scalars(statement).all()

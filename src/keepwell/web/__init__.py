@@ -1,0 +1,1 @@
+"""The web side: the application and the assembly of the API."""

