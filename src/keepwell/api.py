@@ -134,20 +134,22 @@ def publish(workspace: Workspace, result: RunResult) -> Published:
     """Put a run's scores in force on the workspace's desk.
 
     Args:
-        workspace: whose desk; its database must be migrated.
+        workspace: whose desk; a SQLite database is made and migrated, a PostgreSQL one must be.
         result: of `run`.
 
     Raises:
         UsageError: the database needs 'keepwell migrate', or another publication is at work.
     """
     from keepwell.frame.context import Frame
-    from keepwell.frame.migrate import check
+    from keepwell.frame.migrate import check, migrate
     from keepwell.intervene.publish import publish_run
     from keepwell.rooms import load_all
 
     load_all()
     frame = Frame.open(workspace)
     try:
+        if frame.database.is_sqlite:
+            migrate(frame)
         check(frame)
         return publish_run(frame, result)
     finally:

@@ -28,8 +28,11 @@ def _generator():
 
 @pytest.mark.parametrize(
     "name",
-    ["commands.md", "contract.md", "errors.md", "indicators.md", "scenarios.md", "settings.md"],
-)
+    [
+        "api.md", "commands.md", "contract.md", "desk-settings.md", "errors.md", "events.md",
+        "indicators.md", "permissions.md", "scenarios.md", "settings.md",
+    ],
+)  # fmt: skip
 def test_reference_page_is_what_the_code_renders(name):
     assert (ROOT / "docs/reference" / name).read_text("utf-8") == _generator().PAGES[name](), (
         "run 'make docs'"
@@ -181,6 +184,30 @@ def test_every_error_reason_indicator_and_column_has_its_line():
         assert [c.name for c in table.columns if f"| `{c.name}` |" not in section] == []
 
 
+def test_every_permission_event_job_and_endpoint_has_its_line_in_both_languages():
+    from keepwell.core.text import catalogue
+    from keepwell.frame.events import TITLES, EventName
+    from keepwell.jobs.registry import kinds
+    from keepwell.trust.access.policy import PERMISSIONS, Permission
+    from keepwell.trust.evidence.policy import TITLES as KIND_TITLES
+    from keepwell.trust.evidence.policy import EvidenceKind
+    from keepwell.web.reference import endpoints
+
+    pages = {
+        name: (ROOT / "docs/reference" / f"{name}.md").read_text("utf-8")
+        for name in ("permissions", "events", "api")
+    }
+    words = [*PERMISSIONS.values(), *TITLES.values(), *KIND_TITLES.values()]
+    assert [w for w in words if w not in catalogue()] == []
+    assert [p for p in Permission if f"| `{p}` |" not in pages["permissions"]] == []
+    listed = [*EventName, *EvidenceKind, *kinds()]
+    assert [e for e in listed if f"| `{e}` |" not in pages["events"]] == []
+    found = [f"`{method} {path}`" for method, path, _, _ in endpoints()]
+    assert len(found) > 80
+    assert [e for e in found if e not in pages["api"]] == []
+    assert not [kind for kind, told in kinds().items() if not told], "a handler without words"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_shown_exist(page):
     """Each `$ keepwell ...` names a command and options that there are; `$ make ...` a target."""
@@ -198,10 +225,12 @@ def test_commands_shown_exist(page):
             assert words[0] in root, line
             words = words[2:] if words[0] == "--lang" else words[1:]
         path = f"keepwell {words[0]}"
-        if len(words) > 1 and f"{path} {words[1]}" in known:
-            path = f"{path} {words[1]}"
         assert path in known, line
-        unknown = {w for w in words if w.startswith("-")} - set(_options(known[path]))
+        options = set(_options(known[path]))
+        verbs = [w for w in words[1:] if f"{path} {w}" in known]
+        if verbs:
+            options |= set(_options(known[f"{path} {verbs[0]}"]))
+        unknown = {w for w in words if w.startswith("-")} - options
         assert not unknown, line
 
 
@@ -258,7 +287,7 @@ def _commands_shown(text):
     """Lines after `$ ` of the console blocks, without their remarks."""
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
-    return [line[2:].split(" #")[0].strip() for line in lines]
+    return [line[2:].split(" #")[0].removesuffix("\\").strip() for line in lines]
 
 
 def _commands():

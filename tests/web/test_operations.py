@@ -86,7 +86,7 @@ def test_ready_needs_database_schema_and_worker(sqlite_desk, monkeypatch):
     assert http.get("/readyz").json() == {
         "ready": True, "checks": {"database": True, "schema": True},
     }  # fmt: skip
-    sqlite_desk.app.state.worker_expected = True
+    monkeypatch.setitem(sqlite_desk.app.state._state, "worker_expected", True)
     assert http.get("/readyz").status_code == 503
     Worker(sqlite_desk.frame).sign_of_life()
     assert http.get("/readyz").status_code == 200
@@ -105,7 +105,16 @@ def test_not_ready_when_the_database_does_not_answer(sqlite_desk):
     file.rmdir()
 
 
+def number(text: str, name: str) -> float:
+    found = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(found[0].rsplit(" ", 1)[1]) if found else 0.0
+
+
 def test_metrics_name_kinds_states_and_routes_only(dead):
+    route = 'route="/api/v1/jobs/{job_id}/retry"'
+    answered = f'keepwell_requests_total{{method="POST",{route},status="404"}}'
+    timed = f'keepwell_request_seconds_count{{method="POST",{route}}}'
+    before = dead.http().get("/metrics").text
     dead.http("admin").post("/api/v1/jobs/job_4711/retry")
     dead.http().get("/secret/path/4711")
     dead.now.move(seconds=90)
@@ -113,11 +122,25 @@ def test_metrics_name_kinds_states_and_routes_only(dead):
     assert 'keepwell_jobs{kind="test.fails",state="dead"} 1.0' in text
     assert 'keepwell_jobs{kind="test.waits",state="waiting"} 2.0' in text
     assert "keepwell_oldest_due_job_seconds 90.0" in text
-    route = 'route="/api/v1/jobs/{job_id}/retry"'
-    assert f'keepwell_requests_total{{method="POST",{route},status="404"}} 1.0' in text
-    assert f'keepwell_request_seconds_count{{method="POST",{route}}} 1.0' in text
+    for line in (answered, timed):
+        assert number(text, line) == number(before, line) + 1
     assert "4711" not in text
     assert "secret" not in text
+
+
+def test_an_application_tells_of_the_desk_it_serves_now(sqlite_desk, monkeypatch):
+    from types import SimpleNamespace
+
+    http, app = sqlite_desk.http(), sqlite_desk.app
+    assert "keepwell_database_up 1.0" in http.get("/metrics").text
+
+    def nothing():
+        raise OSError("gone")
+
+    other = SimpleNamespace(read=nothing, now=sqlite_desk.now)
+    monkeypatch.setitem(app.state._state, "frame", other)
+    assert "keepwell_database_up 0.0" in http.get("/metrics").text
+    assert http.get("/readyz").json()["checks"] == {"database": False, "schema": False}
 
 
 def test_machines_pages_are_not_in_the_api_description(sqlite_desk):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from keepwell.cli.ingest import show_ingest
 from keepwell.cli.run import show_run, steps
-from keepwell.cli.terminal import WorkspaceOption, progress, say
-from keepwell.core.text import current_locale
+from keepwell.cli.terminal import WorkspaceOption, progress, say, show
+from keepwell.core.text import current_locale, tr
+
+if TYPE_CHECKING:
+    from keepwell.learn.run import RunResult
+    from keepwell.observe.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(workspace: WorkspaceOption = Path()) -> None:
-    """Ingest, prove, rank and report a workspace, and say what to try next."""
+    """Ingest, prove, rank and report a workspace, open its desk, and say what to try next."""
     from keepwell.api import open, run
     from keepwell.observe.ingest import ingest
 
@@ -33,6 +38,46 @@ def demo(workspace: WorkspaceOption = Path()) -> None:
     show_run(result)
     for note in opened.mapping.notes:
         typer.echo(note.words(current_locale()))
+    say("3. Open the desk: draw the hold-out, raise alerts, open cases, start clocks")
+    open_desk(opened, result)
     say("Next: open the report in a browser; ask why about one client:")
     first = result.data.top[0].client if result.data.top else "CLIENT"
     say("  keepwell explain {client} --workspace {folder}", client=first, folder=workspace)
+    say("Look at the desk from the shell, or start its server and log in as one of its users:")
+    say("  keepwell desk cases --as demo-manager --workspace {folder}", folder=workspace)
+    say("  keepwell serve --workspace {folder}", folder=workspace)
+
+
+def open_desk(workspace: Workspace, result: RunResult) -> None:
+    """Publish a run, let the jobs do their work, make a user per role, and show both.
+
+    Args:
+        workspace: where.
+        result: of its main job.
+    """
+    from keepwell.api import publish
+    from keepwell.frame.context import Frame
+    from keepwell.frame.logs import configure
+    from keepwell.jobs.worker import run_due
+    from keepwell.web.demo import seed, standing
+
+    configure("error", "console")
+    publish(workspace, result)
+    frame = Frame.open(workspace)
+    try:
+        while run_due(frame):
+            pass
+        users = seed(frame)
+        seen = standing(frame)
+    finally:
+        frame.close()
+    show(
+        ["tier", "alerts shown", "held back by the ceiling", "held out", "open cases"],
+        [(tr(row.title), row.shown, row.held_back, row.held_out, row.cases) for row in seen],
+        right=(1, 2, 3, 4),
+    )
+    show(
+        ["user", "password", "role", "whose clients"],
+        [(user.login, user.password or tr("by token only"), user.role.value, user.scope)
+         for user in users],
+    )  # fmt: skip

@@ -7,20 +7,22 @@ desk in this process as the user named by --as.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, show, write_json
+from keepwell.cli.desk_show import one, said, table
+from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, write_json
 from keepwell.core.errors import UsageError
 from keepwell.core.text import current_locale, tr
 
 if TYPE_CHECKING:
-    from keepwell.client import Desk, Item
+    from keepwell.client import Desk
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")]
 TierOption = Annotated[
@@ -29,7 +31,32 @@ TierOption = Annotated[
 CaseArgument = Annotated[str, typer.Argument(help="Number of the case.", metavar="CASE")]
 ClientArgument = Annotated[str, typer.Argument(help="Number of the client.", metavar="CLIENT")]
 
-_app = typer.Typer(no_args_is_help=True, help="The retention desk: alerts, cases, clients.")
+_AS = "Log-in name to act as, without a server."
+_URL = "Address of a server; token in KEEPWELL_TOKEN."
+
+_OWN = ("--workspace", "-w", "--as", "--url")
+
+
+class _Anywhere(TyperGroup):
+    """Takes the desk's own options behind the verb, too, where people write them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move them to the front."""
+        end = args.index("--") if "--" in args else len(args)
+        front: list[str] = []
+        rest: list[str] = []
+        words = iter(args[:end])
+        for word in words:
+            own = word.split("=")[0] in _OWN
+            (front if own else rest).append(word)
+            if own and "=" not in word:
+                front += [value for value in (next(words, None),) if value is not None]
+        return super().parse_args(ctx, [*front, *rest, *args[end:]])
+
+
+_app = typer.Typer(
+    cls=_Anywhere, no_args_is_help=True, help="The retention desk: alerts, cases, clients."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +79,11 @@ def _desk(
     workspace: WorkspaceOption = Path(),
     login: Annotated[
         str | None,
-        typer.Option("--as", envvar="KEEPWELL_AS", help="Log-in name to act as, without a server."),
+        typer.Option("--as", envvar="KEEPWELL_AS", help=_AS),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(
-            "--url", envvar="KEEPWELL_URL", help="Address of a server; token in KEEPWELL_TOKEN."
-        ),
+        typer.Option("--url", envvar="KEEPWELL_URL", help=_URL),
     ] = None,
 ) -> None:
     """The retention desk: alerts, cases, clients."""
@@ -98,7 +123,7 @@ def me(context: typer.Context, as_json: JsonOption = False) -> None:
     """Who calls, and what they may do."""
     with _opened(context) as desk:
         found = desk.me()
-    _one(found, as_json, ["login", "name", "role", "scope", "staff_id", "permissions"])
+    one(found, as_json, ["login", "name", "role", "scope", "staff_id", "permissions"])
 
 
 @_app.command("alerts")
@@ -114,7 +139,7 @@ def alerts(
     """List alerts, most urgent first."""
     with _opened(context) as desk:
         found = list(desk.alerts(limit=limit, status=status, tier=tier))
-    _table(
+    table(
         found, as_json,
         ["alert_id", "client_id", "reason", "tier", "status", "owner_id", "raised_at"],
     )  # fmt: skip
@@ -129,7 +154,7 @@ def acknowledge(
     """Say that an alert was seen."""
     with _opened(context) as desk:
         done = desk.acknowledge(desk.alert(alert_id))
-    _said(done, as_json, "Alert {alert_id} is acknowledged.", "alert_id")
+    said(done, as_json, "Alert {alert_id} is acknowledged.", "alert_id")
 
 
 @_app.command("cases")
@@ -152,7 +177,7 @@ def cases(
         live = None if state else not closed
         chosen = {"state": state, "tier": tier, "owner": owner, "client": client, "live": live}
         found = list(desk.cases(limit=limit, **chosen))
-    _table(
+    table(
         found, as_json,
         ["case_id", "client_id", "reason", "tier", "state", "owner_id", "next_due_at"],
     )  # fmt: skip
@@ -167,15 +192,15 @@ def case(context: typer.Context, case_id: CaseArgument, as_json: JsonOption = Fa
     if as_json:
         write_json({**found, "notes": notes})
         return
-    _one(
+    one(
         found, False,
         ["case_id", "client_id", "title", "reason", "tier", "state", "owner_id", "level",
          "opened_at", "contacted_at", "closed_at", "close_reason", "plan"],
     )  # fmt: skip
     if found["clocks"]:
-        _table(found["clocks"], False, ["kind", "state", "due_at"])
+        table(found["clocks"], False, ["title", "state", "due_at", "tier", "owner_id"])
     if notes:
-        _table(notes, False, ["at", "author", "text"])
+        table(notes, False, ["at", "author", "text"])
 
 
 @_app.command("open")
@@ -189,7 +214,7 @@ def open_case(
     """Open a case by hand."""
     with _opened(context) as desk:
         made = desk.open_case(client_id, tier=tier, title=title)
-    _said(made, as_json, "Case {case_id} is open.", "case_id")
+    said(made, as_json, "Case {case_id} is open.", "case_id")
 
 
 @_app.command("contact")
@@ -218,7 +243,7 @@ def contact(
             case_id, channel, result, direction="in" if inbound else "out", note=note,
             retention=not service,
         )  # fmt: skip
-    _said(made, as_json, "Contact {contact_id} is recorded.", "contact_id")
+    said(made, as_json, "Contact {contact_id} is recorded.", "contact_id")
 
 
 @_app.command("note")
@@ -231,7 +256,7 @@ def note(
     """Add a note to a case."""
     with _opened(context) as desk:
         made = desk.note(case_id, text)
-    _said(made, as_json, "Note {note_id} is written.", "note_id")
+    said(made, as_json, "Note {note_id} is written.", "note_id")
 
 
 @_app.command("move")
@@ -244,7 +269,7 @@ def move(
     """Take a case on to its next state."""
     with _opened(context) as desk:
         done = desk.move_case(desk.case(case_id), state)
-    _said(done, as_json, "Case {case_id} is now {state}.", "case_id", "state")
+    said(done, as_json, "Case {case_id} is now {state}.", "case_id", "state")
 
 
 @_app.command("close")
@@ -259,7 +284,7 @@ def close(
     """End a case with outcome, reason and note."""
     with _opened(context) as desk:
         done = desk.close_case(desk.case(case_id), outcome, reason, note)
-    _said(done, as_json, "Case {case_id} is now {state}.", "case_id", "state")
+    said(done, as_json, "Case {case_id} is now {state}.", "case_id", "state")
 
 
 @_app.command("reassign")
@@ -281,7 +306,7 @@ def reassign(
             to[0] if len(to) == 1 else to, cases=case_ids or None, owner=owner
         )
         if not as_json:
-            _table(plan["moves"], False, ["case_id", "giver", "taker"])
+            table(plan["moves"], False, ["case_id", "giver", "taker"])
         if not yes and not typer.confirm(tr("Reassign these cases?")):
             raise typer.Exit(1)
         done = desk.reassign(plan["plan"])
@@ -323,7 +348,7 @@ def notices(
         found = list(desk.notices(unread=unread or None, limit=limit))
         if read and found:
             desk.mark_read()
-    _table(found, as_json, ["at", "title", "subject", "read_at"])
+    table(found, as_json, ["at", "title", "subject", "read_at"])
 
 
 @_app.command("clients")
@@ -337,7 +362,7 @@ def clients(
     """List clients, most at risk first."""
     with _opened(context) as desk:
         found = list(desk.clients(limit=limit, tier=tier, search=search))
-    _table(
+    table(
         found, as_json, ["client_id", "name", "tier", "score", "manager_id", "status", "note"]
     )  # fmt: skip
 
@@ -350,61 +375,17 @@ def client(context: typer.Context, client_id: ClientArgument, as_json: JsonOptio
     if as_json:
         write_json(found)
         return
-    _one(
+    one(
         found["client"], False,
         ["client_id", "name", "phone", "tier", "score", "risk_level", "manager_id", "adviser_id",
          "status", "last_activity"],
     )  # fmt: skip
+    for reason in found["why"]:
+        say("  - {reason}", reason=reason)
+    for verdict in (found["may_retain"], found["may_serve"]):
+        if not verdict["allowed"]:
+            say("  ! {words}", words=verdict["words"])
     if found["cases"]:
-        _table(found["cases"], False, ["case_id", "reason", "tier", "state", "next_due_at"])
+        table(found["cases"], False, ["case_id", "reason", "tier", "state", "next_due_at"])
     if found["alerts"]:
-        _table(found["alerts"], False, ["alert_id", "reason", "tier", "status", "raised_at"])
-
-
-_HEADS = {
-    "adviser_id": "Adviser", "alert_id": "Alert", "at": "At", "author": "Author",
-    "case_id": "Case", "client_id": "Client", "close_reason": "Closed because",
-    "closed_at": "Closed", "contacted_at": "Contacted", "due_at": "Due", "giver": "From",
-    "kind": "Kind", "last_activity": "Last activity", "level": "Level", "login": "Log-in",
-    "manager_id": "Manager", "name": "Name", "next_due_at": "Next due", "note": "Note",
-    "opened_at": "Opened", "owner_id": "Owner", "permissions": "Permissions", "phone": "Phone",
-    "plan": "Plan", "raised_at": "Raised", "read_at": "Read", "reason": "Reason",
-    "risk_level": "Risk level", "role": "Role", "scope": "Scope", "score": "Score",
-    "staff_id": "Staff number", "state": "State", "status": "Status", "subject": "Subject",
-    "taker": "To", "text": "Text", "tier": "Tier", "title": "Title",
-}  # fmt: skip
-"""Column headings, the catalogue's keys."""
-
-
-def _table(rows: Sequence[Item], as_json: bool, names: list[str]) -> None:
-    if as_json:
-        write_json(list(rows))
-    elif not rows:
-        say("There is nothing to show.")
-    else:
-        show([_HEADS[name] for name in names], [[_cell(r.get(n)) for n in names] for r in rows])
-
-
-def _one(item: Item, as_json: bool, names: list[str]) -> None:
-    if as_json:
-        write_json(item)
-        return
-    for name in names:
-        value = _cell(item.get(name))
-        if value not in (None, ""):
-            say("{name}: {value}", name=tr(_HEADS[name]), value=value)
-
-
-def _said(item: Item, as_json: bool, message: str, *names: str) -> None:
-    if as_json:
-        write_json(item)
-    else:
-        say(message, **{name: item[name] for name in names})
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        return ", ".join(str(v) for v in value)
-    if isinstance(value, str) and len(value) >= 19 and value[4:5] == "-" and value[10:11] == "T":
-        return f"{value[:10]} {value[11:16]}Z" if value.endswith("Z") else value
-    return round(value, 1) if isinstance(value, float) else value
+        table(found["alerts"], False, ["alert_id", "reason", "tier", "status", "raised_at"])

@@ -50,10 +50,8 @@ class DeskError(KeepwellError):
         self.fields = {}
 
     def words(self, locale: str | None = None) -> str:  # noqa: ARG002
-        """What the server said, and each fault."""
-        return "; ".join(
-            [self.detail, *(f"{fault.where}: {fault.message}" for fault in self.errors)]
-        )
+        """Each fault, or what the server said."""
+        return "; ".join(f"{f.where}: {f.message}" for f in self.errors) or self.detail
 
 
 class RequestRefused(DeskError):

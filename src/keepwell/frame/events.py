@@ -43,6 +43,7 @@ class EventName(StrEnum):
     CLOCK_WARNED = "clock.warned"
     CONSENT_GIVEN = "consent.given"
     CONSENT_REFUSED = "consent.refused"
+    EXIT_CANCELLED = "exit.cancelled"
     EXIT_COMPLETED = "exit.completed"
     EXIT_REQUESTED = "exit.requested"
     EXIT_SETTLED = "exit.settled"
@@ -75,6 +76,7 @@ TITLES: Final[dict[EventName, str]] = {
     EventName.CLOCK_WARNED: "A share of the promised time has passed.",
     EventName.CONSENT_GIVEN: "A client agreed to a purpose.",
     EventName.CONSENT_REFUSED: "A client refused a purpose.",
+    EventName.EXIT_CANCELLED: "A client took an exit request back.",
     EventName.EXIT_COMPLETED: "An exit request was completed.",
     EventName.EXIT_REQUESTED: "A client asks to leave or to transfer.",
     EventName.EXIT_SETTLED: "Application and settlement of an exit are complete; its clock runs.",

@@ -45,13 +45,17 @@ class Metrics:
             buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
 
-    def collect_from(self, collector: Collector) -> None:
-        """Ask something else, too, whenever the numbers are read."""
-        self.registry.register(collector)
+    def text(self, more: Collector | None = None) -> bytes:
+        """All numbers in the format of Prometheus.
 
-    def text(self) -> bytes:
-        """All numbers in the format of Prometheus."""
-        return generate_latest(self.registry)
+        Args:
+            more: what else to ask, just now.
+        """
+        if more is None:
+            return generate_latest(self.registry)
+        others = CollectorRegistry()
+        others.register(more)
+        return generate_latest(self.registry) + generate_latest(others)
 
 
 class Observed:

@@ -44,8 +44,8 @@ _PROFILE: Final = {
 """Column of the book to column of table `client`."""
 
 _OPEN: Final = {
-    "complaint": "closed_at is null and coalesce(status, 'open') not in ('closed', 'withdrawn')",
-    "exit_request": "completed_at is null",
+    "complaint": "true",
+    "exit_request": "true",
     "consent": "true qualify row_number() over "
     '(partition by client_id, purpose order by "at" desc, known_at desc) = 1',
 }
@@ -231,8 +231,12 @@ def _learned(lake: Lake, manifest: Manifest, table: str, since: int | None) -> l
         return list(rows.to_pylist())
 
 
-_FIRST: Final = {"consent": "not granted or purpose = 'marketing'"}
-"""What matters the first time."""
+_FIRST: Final = {
+    "complaint": "closed_at is null and coalesce(status, 'open') not in ('closed', 'withdrawn')",
+    "exit_request": "completed_at is null",
+    "consent": "not granted or purpose = 'marketing'",
+}
+"""What matters the first time: later also that something ended."""
 
 
 def _show(frame: Frame, table: str, rows: list[dict[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from keepwell.frame.context import Frame
 from keepwell.frame.problem import MEDIA_TYPE, Fault, Problem, RequestError, Unavailable, problem
 from keepwell.trust.access.call import vet
 from keepwell.web import health, operations
+from keepwell.web.body_limit import BodyLimit
 
 PREFIX = "/api/v1"
 
@@ -34,10 +35,10 @@ def create_app(frame: Frame) -> FastAPI:
     rooms.load_all()
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # More threads only fight over the interpreter (reference/stack.md, trap 2).
         limiter = anyio.to_thread.current_default_thread_limiter()
-        limiter.total_tokens = frame.settings.threads
+        limiter.total_tokens = app.state.frame.settings.threads
         yield
 
     app = FastAPI(
@@ -54,7 +55,8 @@ def create_app(frame: Frame) -> FastAPI:
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(PoolTimeout, _database)
     app.add_exception_handler(Exception, _unexpected)
-    health.install(app, frame)
+    health.install(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(RequestId)
     return app
 
@@ -71,6 +73,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         403: "Not permitted.",
         404: "No such thing, or not yours to see.",
         409: "It does not fit the present state.",
+        413: "The body is too large.",
         422: "The content is not acceptable.",
         503: "The database does not answer.",
     }.items()

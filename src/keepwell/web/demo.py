@@ -30,7 +30,7 @@ class DemoUser:
 
     Attributes:
         login: log-in name.
-        password: its password.
+        password: its password; empty where there is no log-in by password.
         role: the role.
         staff_id: whose book, if any.
     """
@@ -39,6 +39,60 @@ class DemoUser:
     password: str
     role: Role
     staff_id: str | None
+
+    @property
+    def scope(self) -> str:
+        """Whose clients the user sees."""
+        return GRANTS[self.role].scope.value
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the desk holds of one tier.
+
+    Attributes:
+        title: the tier in English, a key of the catalogue.
+        shown: alerts shown.
+        held_back: alerts that wait for the ceiling.
+        held_out: alerts of the hold-out.
+        cases: live cases.
+    """
+
+    title: str
+    shown: int
+    held_back: int
+    held_out: int
+    cases: int
+
+
+def standing(frame: Frame) -> list[Standing]:
+    """Alerts and cases by tier, gravest first."""
+    from keepwell.intervene.alert.model import Alert
+    from keepwell.intervene.case.model import Case
+    from keepwell.warn.tier import TITLES, Tier
+
+    with frame.read() as tx:
+        # unscoped: the demo's organiser counts everything
+        alerts = {
+            (tier, status): number
+            for tier, status, number in tx.session.execute(
+                select(Alert.tier, Alert.status, func.count()).group_by(Alert.tier, Alert.status)
+            )
+        }
+        cases = {
+            str(tier): int(number)
+            for tier, number in tx.session.execute(
+                select(Case.tier, func.count()).where(Case.live).group_by(Case.tier)
+            )
+        }
+    return [
+        Standing(
+            TITLES[tier], alerts.get((tier.code, "shown"), 0),
+            alerts.get((tier.code, "held-back"), 0), alerts.get((tier.code, "held-out"), 0),
+            cases.get(tier.code, 0),
+        )
+        for tier in (Tier.SEVERE, Tier.MODERATE, Tier.MILD)
+    ]  # fmt: skip
 
 
 def seed(frame: Frame) -> list[DemoUser]:
@@ -51,20 +105,24 @@ def seed(frame: Frame) -> list[DemoUser]:
         _organise(tx)
         chosen = _people(tx)
     users = [
-        DemoUser(f"demo-{role}", _password(frame, role), role, chosen.get(role)) for role in Role
-    ]
+        DemoUser(
+            f"demo-{role}", "" if role is Role.INTEGRATION else _password(frame, role), role,
+            chosen.get(role),
+        )
+        for role in Role
+    ]  # fmt: skip
     from keepwell.trust.access.passwords import hash_password
 
-    hashes = {user.login: hash_password(user.password) for user in users}
+    hashes = {user.login: hash_password(user.password) for user in users if user.password}
     with frame.write() as tx:
         known = set(tx.session.scalars(select(User.login)))
         for user in users:
             if user.login not in known:
-                tx.session.add(_row(tx, user, hashes[user.login]))
+                tx.session.add(_row(tx, user, hashes.get(user.login)))
     return users
 
 
-def _row(tx: Tx, user: DemoUser, password_hash: str) -> User:
+def _row(tx: Tx, user: DemoUser, password_hash: str | None) -> User:
     from keepwell.core.ids import new_id
 
     return User(

@@ -21,19 +21,18 @@ from keepwell.jobs import repo
 from keepwell.jobs.worker import FRESH
 
 
-def install(app: FastAPI, frame: Frame) -> None:
+def install(app: FastAPI) -> None:
     """Add /healthz, /readyz, /metrics and the observation of all requests to an application.
 
-    Readiness asks for a living worker when `app.state.worker_expected` is set.
+    They tell of the desk that `app.state.frame` is at the time of the request. Readiness asks for
+    a living worker when `app.state.worker_expected` is set.
 
     Args:
         app: the application.
-        frame: the desk it serves.
     """
     from keepwell.web.app import PREFIX
 
     metrics = Metrics()
-    metrics.collect_from(Desk(frame))
     app.state.metrics = metrics
     app.state.worker_expected = False
     # Probes must be answered while all threads for requests are busy, so they have their own.
@@ -43,13 +42,15 @@ def install(app: FastAPI, frame: Frame) -> None:
         return PlainTextResponse("alive\n")
 
     async def ready(request: Request) -> Response:
-        expected = bool(request.app.state.worker_expected)
-        checks = await anyio.to_thread.run_sync(readiness, frame, expected, limiter=limiter)
+        state = request.app.state
+        expected = bool(state.worker_expected)
+        checks = await anyio.to_thread.run_sync(readiness, state.frame, expected, limiter=limiter)
         good = all(checks.values())
         return JSONResponse({"ready": good, "checks": checks}, 200 if good else 503)
 
-    async def numbers(_: Request) -> Response:
-        text = await anyio.to_thread.run_sync(metrics.text, limiter=limiter)
+    async def numbers(request: Request) -> Response:
+        desk = Desk(request.app.state.frame)
+        text = await anyio.to_thread.run_sync(metrics.text, desk, limiter=limiter)
         return Response(text, media_type=MEDIA_TYPE)
 
     app.add_route("/healthz", alive, methods=["GET"], include_in_schema=False)

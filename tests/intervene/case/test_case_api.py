@@ -65,6 +65,43 @@ def test_changes_need_the_version_that_was_read(sqlite_desk, case):
     assert m1.get(url).json()["title"] == "x"
 
 
+def test_of_two_who_edit_at_once_one_is_told_and_nothing_is_lost(desk):
+    """Rounds of two people who read the same version and save different fields together."""
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    desk.usual()
+    url = f"/api/v1/cases/{open_case(desk)}"
+    people = [desk.http("m1"), desk.http("l1")]
+    for round_ in range(4):
+        gate = Barrier(2)
+        etag = people[0].get(url).headers["etag"]
+        version = int(etag.strip('"'))
+        changes = [{"title": f"title {round_}"}, {"plan": f"plan {round_}"}]
+
+        def save(which, etag=etag, changes=changes, gate=gate):
+            gate.wait(10)
+            return people[which].patch(url, json=changes[which], headers={"If-Match": etag})
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(save, (0, 1)))
+        assert sorted(a.status_code for a in answers) == [200, 412]
+        late = [a.status_code for a in answers].index(412)
+        body = answers[late].json()
+        assert body["code"] == "request.condition-stale"
+        assert f"version {version + 1}" in body["detail"]
+        # Told so, the second reads what the first did, and adds to it.
+        now = people[late].get(url)
+        assert now.headers["etag"] == f'"{version + 1}"'
+        assert changes[1 - late].items() <= now.json().items()
+        match_ = {"If-Match": now.headers["etag"]}
+        assert people[late].patch(url, json=changes[late], headers=match_).status_code == 200
+        after = people[0].get(url).json()
+        assert {**changes[0], **changes[1]}.items() <= after.items()
+    edits = [h for h in people[0].get(f"{url}/history").json()["items"] if h["kind"] == "edited"]
+    assert len(edits) == 8
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -166,20 +168,37 @@ def test_who_may_send_and_see(sqlite_desk):
         assert state == (200 if actor.may(Permission.DATA_READ) else 403), name
 
 
-def test_a_full_disk_is_no_acknowledgement(sqlite_desk, seen, monkeypatch):
-    sqlite_desk.usual()
-    spool = spool_of(sqlite_desk.frame.workspace)
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_full_disk_is_no_acknowledgement(desk, seen, monkeypatch, call, fault):
+    desk.usual()
+    spool = spool_of(desk.frame.workspace)
+    http = desk.http("integration")
+    assert http.post(PATH, json=body([flow(0)], batch="b0")).status_code == 202
+    desk.settle()
 
-    def full(_):
-        raise OSError(28, "No space left on device")
+    def fail(*_):
+        raise OSError(fault, os.strerror(fault))
 
-    http = sqlite_desk.http("integration")
-    monkeypatch.setattr(spool, "_sync", full)
+    with monkeypatch.context() as broken:
+        if call == "fsync":
+            broken.setattr(spool, "_sync", fail)
+        broken.setattr(os, call, fail)
+        for _ in range(2):
+            answer = http.post(PATH, json=body([flow(1)]))
+            assert (answer.status_code, answer.json()["code"]) == (503, "event.spool-failed")
+            assert answer.headers["retry-after"]
+            assert answer.headers["content-type"] == "application/problem+json"
+        # What is there already is still known, without the disk.
+        again = http.post(PATH, json=body([flow(0)], batch="b0"))
+        assert (again.status_code, again.json()["repeated"]) == (202, True)
+    desk.later(seconds=6)
+    assert len(seen) == 1
     answer = http.post(PATH, json=body([flow(1)]))
-    assert (answer.status_code, answer.json()["code"]) == (503, "event.spool-failed")
-    assert answer.headers["retry-after"]
-    monkeypatch.undo()
-    assert http.post(PATH, json=body([flow(1)])).json()["repeated"] is False
+    assert (answer.status_code, answer.json()["repeated"]) == (202, False)
+    assert answer.json()["sequence"] == 2
+    desk.settle()
+    assert len(seen) == 2
 
 
 def test_a_batch_whose_process_died_before_the_answer_is_found(desk, monkeypatch):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from keepwell.frame.database import Tx
 from keepwell.frame.events import Event, EventName, subscribe
-from keepwell.intervene.alert import repo
+from keepwell.intervene.alert import repo, tiers
 from keepwell.intervene.alert.policy import MANDATORY, AlertReason
 from keepwell.intervene.alert.raising import end
 from keepwell.intervene.alert.service import raise_alert
@@ -40,12 +42,23 @@ def stop(tx: Tx, event: Event) -> None:
 
 @subscribe(EventName.EXIT_COMPLETED)
 def finish(tx: Tx, event: Event) -> None:
-    """Close the alert of an exit request that is done."""
+    """Close the alert of an exit request that is done, and those that would keep the client."""
     if event.client_id is None:
         return
-    done = repo.live(tx, [event.client_id])[event.client_id].get(AlertReason.EXIT_REQUEST)
-    if done is not None:
-        end(tx, SYSTEM, done, "exit-completed")
+    _close_all(tx, event.client_id, "exit-completed")
+    _close_request(tx, event.client_id, "exit-completed")
+
+
+@subscribe(EventName.EXIT_CANCELLED)
+def come_back(tx: Tx, event: Event) -> None:
+    """Close the alert of a request that was taken back; what it silenced and still holds returns.
+
+    The score may have changed since, so the tier is judged anew.
+    """
+    if event.client_id is None:
+        return
+    _close_request(tx, event.client_id, "exit-cancelled")
+    tiers.come_back(tx, event.client_id, datetime.fromisoformat(event.data["since"]))
 
 
 @subscribe(EventName.CASE_CLOSED)
@@ -64,6 +77,16 @@ def follow_owner(tx: Tx, event: Event) -> None:
     for alert in repo.of_case(tx, event.subject):
         alert.owner_id = owner
         alert.version += 1
+
+
+def _close_request(tx: Tx, client_id: str, why: str) -> None:
+    from keepwell.intervene.exit.service import open_request
+
+    if open_request(tx, client_id) is not None:
+        return  # the client has made another one
+    done = repo.live(tx, [client_id])[client_id].get(AlertReason.EXIT_REQUEST)
+    if done is not None:
+        end(tx, SYSTEM, done, why)
 
 
 def _close_all(tx: Tx, client_id: str, why: str) -> None:

@@ -55,6 +55,16 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
+STATUS_TITLES: Final[dict[Status, str]] = {
+    Status.SHOWN: "Shown",
+    Status.HELD_BACK: "Held back",
+    Status.HELD_OUT: "Held out",
+    Status.ACKNOWLEDGED: "Acknowledged",
+    Status.SNOOZED: "Snoozed",
+    Status.CLOSED: "Closed",
+}
+"""Statuses, in English."""
+
 SEEN: Final = (Status.SHOWN, Status.ACKNOWLEDGED, Status.SNOOZED)
 """States of a live alert that its owner sees."""
 
@@ -68,6 +78,7 @@ class Decision(StrEnum):
     EXEMPT = "exempt"
     PROFILING_REFUSED = "profiling-refused"
     EXIT_REQUESTED = "exit-requested"
+    BY_HAND = "by-hand"
 
 
 class Cause(StrEnum):
@@ -79,6 +90,7 @@ class Cause(StrEnum):
     MANDATORY = "mandatory"
     PROFILING = "profiling"
     EXIT = "exit"
+    PERSON = "person"
 
 
 class WakeEvent(StrEnum):

@@ -31,7 +31,7 @@ from keepwell.intervene.alert.policy import (
 )
 from keepwell.intervene.alert.repo import BookFacts
 from keepwell.jobs.service import cancel
-from keepwell.learn.holdout.service import Assignment, arm_of
+from keepwell.learn.holdout.service import Assignment, arm_of, present
 from keepwell.trust.access.policy import SYSTEM, Actor
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
@@ -213,13 +213,22 @@ def _log(
 ) -> None:
     """Log a decision, shown or not, with its propensity."""
     hidden = verdict.decision is Decision.PROFILING_REFUSED  # rule PI-4: neither score nor tag
+    facts: dict[str, Any] = {
+        "alert_id": alert.alert_id if alert else None, "reason": signal.reason,
+        "tier": Tier.NONE.code if hidden else signal.tier.code,
+        "score": None if hidden else signal.score, "generation_id": signal.generation_id,
+    }  # fmt: skip
+    _write(tx, book, verdict, arm, facts)
+
+
+def _write(
+    tx: Tx, book: BookFacts, verdict: Verdict, arm: Assignment, facts: dict[str, Any]
+) -> None:
     treatment = Treatment(
         treatment_id=new_id("treatment", tx.at), at=tx.at, client_id=book.client_id,
-        alert_id=alert.alert_id if alert else None, reason=signal.reason,
-        tier=Tier.NONE.code if hidden else signal.tier.code,
-        score=None if hidden else signal.score, decision=verdict.decision, cause=verdict.cause,
-        arm=arm.arm, propensity=verdict.propensity, period=arm.period, owner_id=book.manager_id,
-        generation_id=signal.generation_id, policy=policy_hash(tx.frame.settings),
+        decision=verdict.decision, cause=verdict.cause, arm=arm.arm,
+        propensity=verdict.propensity, period=arm.period, owner_id=book.manager_id,
+        policy=policy_hash(tx.frame.settings), **facts,
     )  # fmt: skip
     tx.session.add(treatment)
     tx.session.flush()
@@ -241,6 +250,37 @@ def log_of(
         AlertReason(alert.reason), tier_by_code(alert.tier), alert.signal_at, alert.score
     )
     _log(tx, book, signal, Verdict(decision, cause, propensity, None), arm, alert)
+
+
+def log_by_hand(tx: Tx, client_id: str, *, reason: str, tier: str) -> None:
+    """Log that a person turned to a client of their own accord, whichever arm the draw gave.
+
+    Of people in the hold-out this is non-compliance with the draw. It is logged for both arms
+    alike: whether there is such an entry must not tell the arm.
+
+    Args:
+        tx: the unit of work.
+        client_id: to whom.
+        reason: the case's.
+        tier: the case's.
+    """
+    book = repo.book_facts(tx, [client_id])[client_id]
+    arm = arm_of(tx, client_id, book.manager_id)
+    verdict = Verdict(Decision.BY_HAND, Cause.PERSON, 0.0, None)
+    _write(tx, book, verdict, arm, {"reason": reason, "tier": tier})
+
+
+def note_touch(tx: Tx, client_id: str, *, reason: str, tier: str) -> None:
+    """Log a retention contact as by hand unless an alert of the present period led to it.
+
+    Args:
+        tx: the unit of work.
+        client_id: with whom.
+        reason: of the case.
+        tier: of the case.
+    """
+    if not repo.was_shown(tx, client_id, present(tx).period):
+        log_by_hand(tx, client_id, reason=reason, tier=tier)
 
 
 def show(tx: Tx, actor: Actor, alert: Alert) -> None:

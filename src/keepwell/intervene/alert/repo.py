@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, delete, func, or_, sel
 
 from keepwell.frame.database import Tx
 from keepwell.intervene.alert.model import Alert, AlertSignal, TierRow, Treatment
-from keepwell.intervene.alert.policy import Status
+from keepwell.intervene.alert.policy import Decision, Status
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book.model import Client
@@ -98,16 +98,44 @@ def refusing_of(tx: Tx, clients: Collection[str]) -> set[str]:
 
 
 def live(tx: Tx, clients: Collection[str]) -> dict[str, dict[str, Alert]]:
-    """Live alerts of clients, by client and reason."""
-    rows = tx.session.scalars(
-        select(Alert).where(  # unscoped: the desk decides about every client
-            Alert.client_id.in_(clients), Alert.status != Status.CLOSED
-        )
+    """Live alerts of clients, by client and reason, locked."""
+    statement = select(Alert).where(  # unscoped: the desk decides about every client
+        Alert.client_id.in_(clients), Alert.status != Status.CLOSED
     )
+    rows = tx.session.scalars(_locked(statement))
     found: dict[str, dict[str, Alert]] = {client: {} for client in clients}
     for alert in rows:
         found[alert.client_id][alert.reason] = alert
     return found
+
+
+def was_shown(tx: Tx, client_id: str, period: str) -> bool:
+    """Whether an alert about a client, mandatory service apart, was shown in a period."""
+    statement = (
+        select(Treatment.treatment_id)  # unscoped: the desk's own log
+        .where(
+            Treatment.client_id == client_id,
+            Treatment.period == period,
+            Treatment.decision == Decision.SHOWN,
+        )
+        .limit(1)
+    )
+    return tx.session.scalar(statement) is not None
+
+
+def silenced(tx: Tx, client_id: str, since: datetime) -> set[str]:
+    """Reasons of the alerts that an exit request closed or kept from being raised."""
+    closed = select(Alert.reason).where(  # unscoped: the desk's own decisions
+        Alert.client_id == client_id,
+        Alert.closed_reason == "exit-requested",
+        Alert.closed_at >= since,
+    )
+    kept = select(Treatment.reason).where(  # unscoped: the desk's own decisions
+        Treatment.client_id == client_id,
+        Treatment.decision == Decision.EXIT_REQUESTED,
+        Treatment.at >= since,
+    )
+    return set(tx.session.scalars(closed)) | set(tx.session.scalars(kept))
 
 
 def capacity(tx: Tx, owner_id: str) -> int | None:
@@ -180,31 +208,33 @@ def held_back(
     if undecided:
         statement = statement.where(Alert.held_at.is_(None))
     ordered = statement.order_by(Alert.tier_rank.desc(), Alert.weight.desc(), Alert.alert_id)
-    return list(tx.session.scalars(ordered.limit(limit)))
+    return list(tx.session.scalars(_anew(ordered.limit(limit))))
 
 
 def of_case(tx: Tx, case_id: str) -> list[Alert]:
-    """Live alerts that belong to a case."""
-    return list(
-        tx.session.scalars(
-            select(Alert).where(  # unscoped: the case's own, changed by its events
-                Alert.case_id == case_id, Alert.status != Status.CLOSED
-            )
-        )
+    """Live alerts that belong to a case, locked."""
+    statement = select(Alert).where(  # unscoped: the case's own, changed by its events
+        Alert.case_id == case_id, Alert.status != Status.CLOSED
     )
+    return list(tx.session.scalars(_locked(statement)))
 
 
 def sleeping(tx: Tx, event: str, clients: Collection[str]) -> list[Alert]:
-    """Sleeping alerts of clients that an event wakes."""
-    return list(
-        tx.session.scalars(
-            select(Alert).where(  # unscoped: events of any client wake alerts
-                Alert.status == Status.SNOOZED,
-                Alert.wake_on == event,
-                Alert.client_id.in_(clients),
-            )
-        )
+    """Sleeping alerts of clients that an event wakes, locked."""
+    statement = select(Alert).where(  # unscoped: events of any client wake alerts
+        Alert.status == Status.SNOOZED, Alert.wake_on == event, Alert.client_id.in_(clients)
     )
+    return list(tx.session.scalars(_locked(statement)))
+
+
+def _locked(statement: Select[Any]) -> Select[Any]:
+    """In one order of locking for all, so that two transactions do not wait for each other."""
+    return _anew(statement.order_by(Alert.alert_id))
+
+
+def _anew(statement: Select[Any]) -> Select[Any]:
+    # A person may have changed an alert since this transaction read it.
+    return statement.with_for_update().execution_options(populate_existing=True)
 
 
 def forget(tx: Tx, client_id: str) -> None:
@@ -269,7 +299,7 @@ def find(tx: Tx, actor: Actor, alert_id: str, lock: bool = False) -> Alert | Non
     """An alert that an actor may see."""
     statement = visible_alerts(tx, actor).where(Alert.alert_id == alert_id)
     if lock:
-        statement = statement.with_for_update()
+        statement = _anew(statement)
     found: Alert | None = tx.session.scalar(statement)
     return found
 
@@ -333,4 +363,4 @@ def current(tx: Tx) -> int | None:
 
 def lock(tx: Tx, alert_id: str) -> Alert | None:
     """An alert for a job to change."""
-    return tx.session.get(Alert, alert_id, with_for_update=True)
+    return tx.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)

@@ -134,7 +134,7 @@ class TreatmentOut(_FromRow):
         at: when it was decided.
         client_id: about whom.
         alert_id: the alert, if one is kept.
-        reason: why the desk would warn.
+        reason: why the desk would warn; of what a person did by hand, the case's.
         tier: how grave.
         score: the score behind it, if any.
         decision: what was decided.
@@ -151,7 +151,7 @@ class TreatmentOut(_FromRow):
     at: datetime
     client_id: str = Field(examples=["c1"])
     alert_id: str | None = Field(examples=["alert_01kdvdna00fgzjsdqkfb56fv6q"])
-    reason: AlertReason
+    reason: AlertReason | Literal["manual"]
     tier: TierCode
     score: float | None = Field(ge=0, le=100, examples=[91.5])
     decision: Decision

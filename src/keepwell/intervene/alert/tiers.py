@@ -120,6 +120,37 @@ def _drop(tx: Tx, row: TierRow | None, live: dict[str, Alert], why: str) -> None
             end(tx, SYSTEM, alert, why)
 
 
+def come_back(tx: Tx, client_id: str, since: datetime) -> None:
+    """Warn again of what an exit request silenced and what still holds now that it is taken back.
+
+    Args:
+        tx: the unit of work.
+        client_id: who stays after all.
+        since: when the request was recorded.
+    """
+    reasons = repo.silenced(tx, client_id, since)
+    if not reasons or repo.refusing_of(tx, [client_id]):
+        return
+    book = repo.book_facts(tx, [client_id])[client_id]
+    row = repo.states(tx, [client_id]).get(client_id)
+    fired = rules.in_force(tx, [client_id]).get(client_id, [])
+    state = next_state(book.score or 0.0, _not_before(tx, row), _state(row), TIERS, fired)
+    if state.tier is Tier.NONE:
+        return
+    generation_id = 0 if row is None else row.generation_id
+    _store(tx, client_id, row, state, generation_id)
+    live = repo.live(tx, [client_id])[client_id]
+    if AlertReason.RISK in reasons and state.raised_by is None and book.score is not None:
+        facts = {"to": state.tier.code, "generation_id": generation_id}
+        signal = Signal(AlertReason.RISK, state.tier, tx.at, book.score, facts, generation_id)
+        take(tx, SYSTEM, book, signal, live.get(AlertReason.RISK))
+    for rule in fired:
+        reason = AlertReason(rule.code)
+        if reason in reasons and reason not in MANDATORY:
+            tier = dict(TIERS.raises)[rule]
+            take(tx, SYSTEM, book, Signal(reason, tier, tx.at), live.get(reason))
+
+
 def raise_by_rule(tx: Tx, book: BookFacts, rule: RaiseRule) -> None:
     """Raise a client's tier because a rule fired; its signal is stored already."""
     row = repo.states(tx, [book.client_id]).get(book.client_id)

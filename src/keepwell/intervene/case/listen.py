@@ -18,7 +18,7 @@ from keepwell.intervene.case.policy import (
     Retention,
     State,
 )
-from keepwell.intervene.case.service import end
+from keepwell.intervene.case.service import end, retention_of
 from keepwell.jobs.service import enqueue
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.consent.policy import Purpose
@@ -48,7 +48,7 @@ def escalate(tx: Tx, event: Event) -> None:
 
 @subscribe(EventName.PROFILING_REFUSED)
 def withdraw(tx: Tx, event: Event) -> None:
-    """End the cases that came from the score of a client who refuses profiling (rule PI-4)."""
+    """End the cases that came from profiling a client who refuses it (rule PI-4)."""
     for case in repo.live_of(tx, event.client_id or event.subject):
         if case.reason in SCORE_REASONS:
             end(tx, SYSTEM, case, State.WITHDRAWN, CloseReason.PROFILING_REFUSED)
@@ -60,6 +60,15 @@ def limit(tx: Tx, event: Event) -> None:
     for case in repo.live_of(tx, event.client_id or ""):
         if case.retention == Retention.FREE:
             restrict(tx, case, Retention.ONCE, event.subject)
+
+
+@subscribe(EventName.EXIT_CANCELLED)
+def free(tx: Tx, event: Event) -> None:
+    """Give the cases of a client who stays after all the contacts back that they may have."""
+    for case in repo.live_of(tx, event.client_id or ""):
+        left = retention_of(tx, case.client_id)
+        if case.retention != left:
+            restrict(tx, case, left, event.subject)
 
 
 @subscribe(EventName.CONSENT_REFUSED)

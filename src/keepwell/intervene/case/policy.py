@@ -114,8 +114,12 @@ MOVES: Final[dict[State, tuple[State, ...]]] = {
 }
 """From each live state forward, with skips; never backwards. Closing is a verb of its own."""
 
-SCORE_REASONS: Final = frozenset({CaseReason.RISK})
-"""Reasons that come from the score: without profiling there is no such case (rule PI-4)."""
+SCORE_REASONS: Final = frozenset(
+    {CaseReason.RISK, CaseReason.FIRST_LARGE_TRANSFER, CaseReason.CLOSING_QUESTION}
+)
+"""Reasons that come from profiling, by score or by rule: without it there is no such case (PI-4).
+
+Complaints and exit requests are service that everybody gets; a case by hand is a person's."""
 
 TIERS: Final = ("none", "mild", "moderate", "severe")
 """Tiers, in rising order."""

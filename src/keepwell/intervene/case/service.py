@@ -91,6 +91,8 @@ def open_manually(
         NotFound: no such client in the actor's scope.
         Conflict: there is a live case already, or rule PI-4 forbids it.
     """
+    from keepwell.intervene.alert.raising import log_by_hand
+
     if not repo.visible_client(tx, actor, client_id):
         raise NotFound("access.client-unknown")
     why = _permitted(tx, client_id, reason)
@@ -102,6 +104,7 @@ def open_manually(
     case = open_or_append(
         tx, actor, client_id=client_id, reason=why, tier=tier, alert_id=None, owner_id=owner
     )
+    log_by_hand(tx, client_id, reason=why.value, tier=tier)
     return _edit(tx, actor, case, {"title": title}) if title else case
 
 
@@ -133,7 +136,7 @@ def _open(
         case_id=new_id("case", tx.at), client_id=client_id, reason=reason.value, tier=tier,
         urgency=urgency(tier), title="", plan="", state=State.OPEN.value, live=True,
         owner_id=owner_id, level=int(Level.MANAGER), escalated_to=None,
-        retention=_retention(tx, client_id).value, alerts=int(alert_id is not None),
+        retention=retention_of(tx, client_id).value, alerts=int(alert_id is not None),
         alert_id=alert_id, previous_id=previous.case_id if previous else None,
         opened_at=tx.at, state_at=tx.at, next_due_at=NOT_DUE, version=1,
     )  # fmt: skip
@@ -146,7 +149,8 @@ def _open(
     return case
 
 
-def _retention(tx: Tx, client_id: str) -> Retention:
+def retention_of(tx: Tx, client_id: str) -> Retention:
+    """How many contacts may still try to keep a client."""
     from keepwell.intervene.exit.service import open_request
 
     if refused(tx, client_id, Purpose.MARKETING):
@@ -181,7 +185,7 @@ def _reopen(
         tx, actor, case, EventKind.REOPENED, alert_id or "", state=State.OPEN.value, live=True,
         state_at=tx.at, closed_at=None, close_reason=None, close_note=None, contacted_at=None,
         tier=tier, level=int(Level.MANAGER), escalated_to=None,
-        owner_id=owner_id or case.owner_id, retention=_retention(tx, case.client_id).value,
+        owner_id=owner_id or case.owner_id, retention=retention_of(tx, case.client_id).value,
         alerts=case.alerts + int(alert_id is not None), alert_id=alert_id or case.alert_id,
     )  # fmt: skip
     lend_to_holders(tx, actor, case)

@@ -27,7 +27,7 @@ from keepwell.intervene.clock.schema import (
     view,
 )
 from keepwell.intervene.clock.state import ClockState
-from keepwell.trust.access.call import Call, Reply, allow, check_version
+from keepwell.trust.access.call import Call, Reply, allow
 from keepwell.trust.access.export import csv_reply
 from keepwell.trust.access.policy import Actor, Permission
 
@@ -171,10 +171,8 @@ def change_clock_policy(
     """
 
     def verb(tx: Tx, actor: Actor) -> Reply:
-        known = policies.listing(tx).get(name)
-        if known is not None:
-            check_version(known[0], call.expected_version())
-        stored = policies.change(tx, actor, name, body)
+        version = call.expected_version() if name in policies.listing(tx) else 0
+        stored = policies.change(tx, actor, name, body, version)
         shown = policy_out(name, stored.version, body, policies.active_name(tx))
         return Reply(shown, version=stored.version)
 

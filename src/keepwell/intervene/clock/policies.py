@@ -15,6 +15,7 @@ from keepwell.frame.problem import Conflict, NotFound, Stale
 from keepwell.intervene.clock import repo
 from keepwell.intervene.clock.model import ClockPolicy
 from keepwell.intervene.clock.policy import EXIT_POLICY, PolicyBody, exit_policy
+from keepwell.trust.access.call import check_version
 from keepwell.trust.access.policy import SYSTEM, Actor
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
@@ -120,16 +121,27 @@ def active_name(tx: Tx) -> tuple[str, int]:
     return name, listing(tx)[name][0] if name in listing(tx) else 1
 
 
-def change(tx: Tx, actor: Actor, name: str, body: PolicyBody) -> ClockPolicy:
+def change(
+    tx: Tx, actor: Actor, name: str, body: PolicyBody, version: int | None = None
+) -> ClockPolicy:
     """Store a new version of a policy, or a new policy; what runs keeps its version.
+
+    Args:
+        tx: the unit of work.
+        actor: who does it.
+        name: of the policy.
+        body: its content.
+        version: the newest one as the actor has read it, 0 for a new policy; None: whichever.
 
     Raises:
         Conflict: the policy is made from the settings.
-        Stale: somebody else stored a version at the same moment.
+        Stale: somebody else stored a version since, or at the same moment.
     """
     if name == EXIT_POLICY:
         raise Conflict("clock.policy-reserved", name=name)
     before = _newest(tx, name)
+    if version is not None:
+        check_version(before.version if before else 0, version)
     if before is not None and before.digest == body.digest():
         return before
     after = _store(tx, actor, name, body, before.version + 1 if before else 1)

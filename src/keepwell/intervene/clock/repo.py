@@ -107,13 +107,11 @@ def of_subjects(tx: Tx, actor: Actor, kind: str, ids: Iterable[str]) -> Sequence
 
 def codes_of_round(tx: Tx, kind: str, subject_id: str) -> tuple[int, set[str]]:
     """The newest round of a subject, 0 before the first, and the codes started in it."""
-    rows = tx.session.execute(
-        select(
-            Clock.round, Clock.code
-        ).where(  # unscoped: the desk itself winds the clocks of a case
-            Clock.subject_kind == kind, Clock.subject_id == subject_id
-        )
-    ).all()
+    statement = (
+        select(Clock.round, Clock.code)  # unscoped: the desk itself winds the clocks of a case
+        .where(Clock.subject_kind == kind, Clock.subject_id == subject_id)
+    )  # fmt: skip
+    rows = tx.session.execute(statement).all()
     newest = max((number for number, _ in rows), default=0)
     return newest, {code for number, code in rows if number == newest}
 
@@ -149,9 +147,10 @@ class Person:
 
 def person(tx: Tx, client_id: str) -> Person:
     """Facts of a client in the generation in force."""
-    statement = select(Client.birth_year, Client.segment, Client.reasons).where(
+    facts = (Client.birth_year, Client.segment, Client.reasons)
+    statement = select(*facts).where(  # unscoped: a policy's conditions, shown to nobody
         Client.generation_id == current_generation(), Client.client_id == client_id
-    )  # unscoped: conditions of a policy about one client, shown to nobody
+    )
     row = tx.session.execute(statement).first()
     if row is None:
         return Person(None, None, None)

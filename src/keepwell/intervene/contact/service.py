@@ -123,6 +123,8 @@ def log_touch(
         Unprocessable: it lies in the future.
         Conflict: the gate forbids it and it has not happened; the code says which rule.
     """
+    from keepwell.intervene.alert.raising import note_touch
+
     when = at or tx.at
     if when > tx.at + _SKEW:
         raise Unprocessable("contact.at-future")
@@ -148,6 +150,8 @@ def log_touch(
     _evidence(tx, actor, contact)
     _progress(tx, actor, case, contact)
     _honour(tx, actor, case, contact)
+    if _is_touch(contact):
+        note_touch(tx, case.client_id, reason=case.reason, tier=case.tier)
     return contact
 
 

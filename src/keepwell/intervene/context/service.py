@@ -19,8 +19,9 @@ from keepwell.intervene.exit import repo as exits
 from keepwell.intervene.exit import schema as exit_schema
 from keepwell.intervene.rule.service import open_complaints
 from keepwell.trust.access.policy import Actor, Permission
+from keepwell.trust.book import generation_repo as generations
 from keepwell.trust.book.api import client_out
-from keepwell.trust.book.model import Client, Generation
+from keepwell.trust.book.model import Client
 from keepwell.trust.book.service import get_client
 from keepwell.trust.consent.schema import shown as consent_shown
 from keepwell.trust.consent.service import history
@@ -44,15 +45,14 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
         NotFound: there is no such client, or they are not the actor's to see.
     """
     client = get_client(tx, actor, client_id)
-    generation = tx.session.get_one(Generation, client.generation_id)
     shown = client_out(tx, actor, client)
     chosen = AlertFilter(status=_SHOWN, client=client_id)
     words = history(tx, actor, client_id) if actor.may(Permission.CONSENT_READ) else ()
-    requests = exits.open_of(tx, client_id) if actor.may(Permission.EXIT_READ) else ()
+    requests = exits.open_in_scope(tx, actor, client_id) if actor.may(Permission.EXIT_READ) else ()
     return ContextOut(
         client=shown,
         why=why(client, actor, tx.frame.currency),
-        as_of=generation.as_of,
+        as_of=generations.as_of(tx, client.generation_id),
         alerts=list_alerts(tx, actor, chosen, "-urgency", MOST_CASES, None).items,
         cases=_cases(tx, actor, client_id),
         exits=exit_schema.shown(tx, requests),

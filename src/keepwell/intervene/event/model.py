@@ -28,6 +28,8 @@ class EventBatch(Base):
     table: Mapped[str] = mapped_column(String(64))
     accepted: Mapped[int] = mapped_column()
     rejected: Mapped[int] = mapped_column()
+    refused: Mapped[int] = mapped_column(default=0)
+    """Accepted rows that contradict what the desk knows; each is in the evidence log."""
     received_at: Mapped[datetime] = mapped_column()
     applied_at: Mapped[datetime | None] = mapped_column()
     """When the rules had seen its rows."""

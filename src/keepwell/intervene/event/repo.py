@@ -60,6 +60,12 @@ def unapplied(tx: Tx) -> tuple[int, int | None, datetime | None]:
     return int(n), first, oldest
 
 
+def refused(tx: Tx) -> int:
+    """Rows of all batches that contradicted what the desk knew."""
+    statement = select(func.coalesce(func.sum(EventBatch.refused), 0))
+    return int(tx.session.scalar(statement) or 0)
+
+
 def mark(tx: Tx, name: str) -> int | None:
     """How far something has been read; None: not at all."""
     found = tx.session.get(EventMark, name)

@@ -83,6 +83,8 @@ class EventsState(BaseModel):
         applied: the rules have seen every batch up to this number.
         drained: the lake holds every batch up to this number.
         waiting: batches that the rules have not seen.
+        refused: accepted rows that contradict what the desk knows, such as an exit request of
+            another client under the same number; the evidence log names them (event.refused).
         oldest_waiting_seconds: since when the oldest of them waits.
         at: the instant of this answer.
     """
@@ -91,5 +93,6 @@ class EventsState(BaseModel):
     applied: int = Field(examples=[42])
     drained: int = Field(examples=[40])
     waiting: int = Field(examples=[0])
+    refused: int = Field(examples=[0])
     oldest_waiting_seconds: float = Field(examples=[0.0])
     at: datetime

@@ -145,7 +145,7 @@ def apply(tx: Tx, sequence: int, record: Record) -> None:
     checked = check(TABLES[table], rows, _context(tx.frame, record.at), refused=refused)
     good = checked.good.select(TABLES[table].names).to_pylist()
     if good:
-        rules(tx, table, good)
+        batch.refused = rules(tx, table, good)
     batch.applied_at = tx.at
 
 
@@ -201,7 +201,7 @@ def state(tx: Tx, actor: Actor) -> EventsState:  # noqa: ARG001
     return EventsState(
         last_sequence=last,
         applied=known if first is None else first - 1,
-        drained=drained, waiting=count + last - known,
+        drained=drained, waiting=count + last - known, refused=repo.refused(tx),
         oldest_waiting_seconds=(
             0.0 if oldest is None else max(0.0, (tx.at - oldest).total_seconds())
         ),
@@ -217,7 +217,7 @@ def _note(tx: Tx, stored: Stored) -> bool:
             "sequence": stored.sequence, "source": stored.source, "batch": stored.batch,
             "digest": stored.digest, "table": stored.table,
             "accepted": len(stored.rows) - stored.rejected, "rejected": stored.rejected,
-            "received_at": stored.at, "applied_at": None,
+            "refused": 0, "received_at": stored.at, "applied_at": None,
         },
     )  # fmt: skip
     if added:

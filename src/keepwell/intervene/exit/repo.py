@@ -53,6 +53,30 @@ def open_of(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
     return tx.session.scalars(statement).all()
 
 
+def open_in_scope(tx: Tx, actor: Actor, client_id: str) -> Sequence[ExitRequest]:
+    """A client's open requests that an actor may see, newest first."""
+    statement = (
+        select(ExitRequest)
+        .where(
+            ExitRequest.client_id == client_id,
+            ExitRequest.state.in_(_OPEN),
+            scoped(tx, actor, ExitRequest.client_id),
+        )
+        .order_by(ExitRequest.requested_at.desc(), ExitRequest.request_id.desc())
+    )
+    return tx.session.scalars(statement).all()
+
+
+def held(tx: Tx, request_id: str) -> ExitRequest | None:
+    """A request by its number for the desk itself to change, locked."""
+    return tx.session.get(ExitRequest, request_id, with_for_update=True, populate_existing=True)
+
+
+def hold(tx: Tx, hold_id: str) -> ExitHold | None:
+    """A hold on a request that the caller has found in its scope and locked."""
+    return tx.session.get(ExitHold, hold_id)
+
+
 def holds_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[ExitHold]]:
     """Every hold ever placed on requests, oldest first."""
     statement = (

@@ -87,7 +87,7 @@ def request_exit(
     asked, wish = at or tx.at, ExitKind(FEED_KINDS.get(kind, kind))
     if asked > tx.at + _SKEW:
         raise Unprocessable("exit.at-future")
-    known = tx.session.get(ExitRequest, request_id) if request_id else None
+    known = repo.held(tx, request_id) if request_id else None
     if known is not None:
         if (known.client_id, known.kind) != (client_id, wish.value):
             raise Conflict("exit.request-taken", request_id=known.request_id)
@@ -134,8 +134,17 @@ def settle(tx: Tx, actor: Actor, request_id: str, version: int | None) -> ExitRe
     return request
 
 
-def complete(tx: Tx, actor: Actor, request_id: str, version: int | None) -> ExitRequest:
+def complete(
+    tx: Tx, actor: Actor, request_id: str, version: int | None, at: datetime | None = None
+) -> ExitRequest:
     """The exit was carried out; its clock ends. Nothing can stand against it, not even a hold.
+
+    Args:
+        tx: the unit of work.
+        actor: who says so.
+        request_id: which request.
+        version: which the actor has read; None skips the check, for feeds.
+        at: when it was carried out, as a feed says; default: now.
 
     Raises:
         NotFound: there is none, or it is out of scope.
@@ -143,11 +152,65 @@ def complete(tx: Tx, actor: Actor, request_id: str, version: int | None) -> Exit
         Conflict: it has ended already.
     """
     request = _held(tx, actor, request_id, version)
+    done = max(min(at or tx.at, tx.at), request.requested_at)
     _change(
-        request, state=ExitState.COMPLETED, completed_at=tx.at,
-        settled_at=request.settled_at or tx.at,
+        request, state=ExitState.COMPLETED, completed_at=done,
+        settled_at=request.settled_at or done,
     )  # fmt: skip
     clock.settle_exit(tx, actor, request.request_id)
+    _tell(tx, actor, request, EvidenceKind.EXIT_COMPLETED, EventName.EXIT_COMPLETED)
+    return request
+
+
+def take_from_feed(
+    tx: Tx,
+    actor: Actor,
+    *,
+    client_id: str,
+    request_id: str,
+    kind: str,
+    at: datetime,
+    completed_at: datetime | None,
+    blockers: str | None = None,
+) -> ExitRequest:
+    """Bring a request to where the broker's own system says it is; repeats change nothing.
+
+    One that is heard of only once it is completed is recorded as such: nobody has to serve it.
+
+    Args:
+        tx: the unit of work.
+        actor: the feed.
+        client_id: who asked.
+        request_id: the broker's own number.
+        kind: a word of the data contract.
+        at: when the client asked.
+        completed_at: when it was carried out; None while it is not.
+        blockers: as of `request_exit`.
+
+    Raises:
+        Conflict: the number names another client or kind, or the desk knows it as cancelled.
+    """
+    wish = ExitKind(FEED_KINDS.get(kind, kind))
+    known = repo.held(tx, request_id)
+    if completed_at is None:
+        return request_exit(
+            tx, actor, client_id=client_id, request_id=request_id, kind=kind, at=at,
+            blockers=blockers,
+        )  # fmt: skip
+    if known is not None:
+        if (known.client_id, known.kind) != (client_id, wish.value):
+            raise Conflict("exit.request-taken", request_id=request_id)
+        if known.state == ExitState.COMPLETED:
+            return known
+        return complete(tx, actor, request_id, None, completed_at)
+    done = max(min(completed_at, tx.at), at)
+    request = ExitRequest(
+        request_id=request_id, client_id=client_id, kind=wish.value,
+        state=ExitState.COMPLETED.value, requested_at=at, settled_at=done, completed_at=done,
+        reported=[code.value for code in lawful(blockers)], retention_contacts=0, refused=False,
+        recorded_by=actor.user_id, recorded_at=tx.at, version=1,
+    )  # fmt: skip
+    tx.session.add(request)
     _tell(tx, actor, request, EvidenceKind.EXIT_COMPLETED, EventName.EXIT_COMPLETED)
     return request
 
@@ -163,7 +226,9 @@ def cancel(tx: Tx, actor: Actor, request_id: str, version: int, note: str) -> Ex
     request = _held(tx, actor, request_id, version)
     _change(request, state=ExitState.CANCELLED, cancelled_at=tx.at)
     clock.cancel_exit(tx, actor, request.request_id)
-    _tell(tx, actor, request, EvidenceKind.EXIT_CANCELLED, None, {"note": note})
+    since = {"since": request.recorded_at.isoformat()}
+    event = EventName.EXIT_CANCELLED
+    _tell(tx, actor, request, EvidenceKind.EXIT_CANCELLED, event, {"note": note}, since)
     return request
 
 
@@ -208,7 +273,7 @@ def lift_hold(tx: Tx, actor: Actor, request_id: str, version: int, hold_id: str)
         Conflict: the request has ended already.
     """
     request = _held(tx, actor, request_id, version)
-    hold = tx.session.get(ExitHold, hold_id)
+    hold = repo.hold(tx, hold_id)
     if hold is None or hold.request_id != request_id or hold.lifted_at is not None:
         raise NotFound("exit.blocker-unknown")
     hold.lifted_at, hold.lifted_by = tx.at, actor.user_id
@@ -233,7 +298,7 @@ def note_contact(tx: Tx, request_id: str, refused: bool = False) -> None:
     Raises:
         NotFound: there is no such request.
     """
-    request = tx.session.get(ExitRequest, request_id)
+    request = repo.held(tx, request_id)
     if request is None:
         raise NotFound("exit.request-unknown")
     request.refused = request.refused or refused
@@ -324,6 +389,7 @@ def _tell(
         data={**data, **(more or {})}, personal=personal,
     )  # fmt: skip
     if event is not None:
+        data |= more or {}
         emit(tx, Event(event, request.request_id, actor.user_id, request.client_id, data))
 
 

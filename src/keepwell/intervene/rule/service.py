@@ -7,12 +7,12 @@ what a rule looked at is remembered by its key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from keepwell.frame.database import Tx
-from keepwell.frame.problem import Conflict, NotFound
+from keepwell.frame.logs import logger
+from keepwell.frame.problem import Conflict, NotFound, Unprocessable
 from keepwell.intervene.alert import repo as alerts
 from keepwell.intervene.alert.policy import TIERS, AlertReason, WakeEvent
 from keepwell.intervene.alert.raising import end
@@ -33,7 +33,11 @@ from keepwell.jobs.service import cancel, enqueue
 from keepwell.observe.contract import TABLES
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.evidence.policy import EvidenceKind
+from keepwell.trust.evidence.service import record
 from keepwell.warn.tier import RaiseRule
+
+_log = logger("keepwell.rule")
 
 Row = Mapping[str, Any]
 
@@ -45,17 +49,24 @@ _WAKES: Final[dict[str, WakeEvent]] = {
 }
 
 
-def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> None:
+def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> int:
     """Let the rules look at accepted contract rows.
+
+    A row that contradicts what the desk knows does not hold up those behind it: it is logged and
+    kept as evidence for somebody to look into.
 
     Args:
         tx: the unit of work that accepts them.
         table: of the contract.
         rows: instants as aware datetimes, money in minor units.
+
+    Returns:
+        How many rows were refused.
     """
+    refused = 0
     if table in _STATES:
         for row in rows:
-            _STATES[table](tx, row)
+            refused += _state(tx, table, row)
     elif table in _RULES:
         matters, act = _RULES[table]
         _each_once(tx, table, [row for row in rows if matters(tx, row)], act)
@@ -66,6 +77,22 @@ def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> None:
             newest[client] = max(at, newest.get(client, at))
         wake_by_event(tx, _WAKES[table], newest)
     tx.session.flush()
+    return refused
+
+
+def _state(tx: Tx, table: str, row: Row) -> bool:
+    """Take over a state; whether it was refused."""
+    try:
+        _STATES[table](tx, row)
+    except (Conflict, NotFound, Unprocessable) as error:
+        subject = str(row[TABLES[table].key[0]])
+        record(
+            tx, SYSTEM, EvidenceKind.EVENT_REFUSED, client_id=str(row["client_id"]),
+            subject=subject, data={"table": table, "code": error.code},
+        )  # fmt: skip
+        _log.warning("event.row-refused", table=table, code=error.code)
+        return True
+    return False
 
 
 def _each_once(
@@ -211,19 +238,13 @@ def _always(tx: Tx, row: Row) -> bool:  # noqa: ARG001
 
 def _exit(tx: Tx, row: Row) -> None:
     """Hand an exit request on; its own number makes a repeated row harmless."""
-    from keepwell.intervene.exit.service import complete, request_exit
+    from keepwell.intervene.exit.service import take_from_feed
 
-    request_id = str(row["request_id"])
-    # A number that names something else, or a request that has ended or was never known, is
-    # the sender's history; it must not hold up the rows behind it.
-    with suppress(Conflict, NotFound):
-        if row.get("completed_at") is None:
-            request_exit(
-                tx, SYSTEM, client_id=str(row["client_id"]), request_id=request_id,
-                kind=str(row["kind"]), at=min(row["at"], tx.at), blockers=row.get("blockers"),
-            )  # fmt: skip
-        else:
-            complete(tx, SYSTEM, request_id, None)
+    take_from_feed(
+        tx, SYSTEM, client_id=str(row["client_id"]), request_id=str(row["request_id"]),
+        kind=str(row["kind"]), at=min(row["at"], tx.at), completed_at=row.get("completed_at"),
+        blockers=row.get("blockers"),
+    )  # fmt: skip
 
 
 def _consent(tx: Tx, row: Row, signal: RuleSignal) -> None:

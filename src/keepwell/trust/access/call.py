@@ -13,15 +13,17 @@ dependency that holds a connection: that pattern deadlocks under load.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
@@ -35,6 +37,12 @@ from keepwell.frame.problem import (
 from keepwell.trust.access.identity import Identity, identify
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.access.replay import KeyTaken, Once
+
+PAUSES: Final = (0.01, 0.03, 0.1)
+"""Seconds, about, before a transaction that stood in another one's way is tried again."""
+PATIENCE: Final = 5.0
+"""Whoever has waited so long already is told that the database does not answer."""
+_PASSING: Final = frozenset({"40P01", "40001"})  # PostgreSQL: deadlock, serialization failure
 
 Verb = Callable[[Tx, Actor], Any]
 Value = TypeVar("Value")
@@ -133,7 +141,8 @@ class Call:
         """Write: as `answer`, in a unit of work that commits; repeats by Idempotency-Key.
 
         A request with an Idempotency-Key that was answered before gets the same answer again and
-        does nothing; the key, the answer and the effect are one transaction.
+        does nothing; the key, the answer and the effect are one transaction. When the database
+        ends it because two transactions waited for each other, it is tried again.
 
         Raises:
             NotAuthenticated: nobody, or no longer.
@@ -141,6 +150,17 @@ class Call:
             Conflict: the key was used for another request, or somebody else was faster.
         """
         key = self._key()
+        begun = time.monotonic()
+        for pause in PAUSES:
+            try:
+                return self._perform(verb, status, key)
+            except OperationalError as error:
+                if not is_passing(error) or time.monotonic() - begun > PATIENCE:
+                    raise
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+        return self._perform(verb, status, key)
+
+    def _perform(self, verb: Verb, status: int, key: str | None) -> Response:
         try:
             with self.frame.write() as tx:
                 actor = self._actor(tx)
@@ -321,6 +341,12 @@ async def vet(request: Request) -> None:
     if allowed is not None:
         call = Call(request, allowed.permission, b"", allowed.early)
         await run_in_threadpool(call.check)
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether the database ended a transaction only because another one was in its way."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _PASSING if state else "database is locked" in str(error.orig)
 
 
 def _is_unique(error: IntegrityError) -> bool:

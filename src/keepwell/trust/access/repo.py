@@ -92,7 +92,9 @@ def by_login(tx: Tx, login: str) -> User | None:
 def user(tx: Tx, user_id: str, lock: bool = False) -> User | None:
     """A user; locked against changes by others until the transaction ends, when wanted."""
     statement = select(User).where(User.user_id == user_id)
-    return tx.session.scalar(statement.with_for_update() if lock else statement)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return tx.session.scalar(statement)
 
 
 def by_staff(tx: Tx, staff_id: str) -> str | None:
@@ -118,7 +120,7 @@ def lock_admins(tx: Tx) -> list[str]:
 
 def row(tx: Tx, table: type[Any], key: str, lock: bool = False) -> Any:
     """A staff member, team, branch or region by its number, or None."""
-    return tx.session.get(table, key, with_for_update=lock or None)
+    return tx.session.get(table, key, with_for_update=lock or None, populate_existing=lock)
 
 
 def rows(table: type[Any]) -> Select[Any]:

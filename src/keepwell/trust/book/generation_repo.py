@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy.dialects.postgresql as postgresql
@@ -154,6 +155,11 @@ def remove_some(tx: Tx, generation_id: int, rows: int) -> int:
     if not gone:
         tx.session.execute(delete(Generation).where(Generation.generation_id == generation_id))
     return int(gone)
+
+
+def as_of(tx: Tx, generation_id: int) -> datetime:
+    """The instant that a generation's scores are of."""
+    return tx.session.get_one(Generation, generation_id).as_of
 
 
 def scored(tx: Tx, generation_id: int) -> int:

@@ -1,48 +1,94 @@
-"""Queries over the book; the row scope of every other room is built from `visible_clients`."""
+"""Queries over the book; the row scope of every other room is built from `visible` and `scoped`.
+
+Building a statement costs several times what running it does, so statements of hot endpoints are
+built once for each `Shape` of scope, with parameters, and run with the actor's `values`. What a
+scope covers is written down once, for both ways.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ScalarSelect, Select, false, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ScalarSelect,
+    Select,
+    bindparam,
+    exists,
+    false,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
-from keepwell.frame.database import Tx
+from keepwell.frame.database import Instant, Tx
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.access.policy import Actor, Role, Scope
 from keepwell.trust.book.model import Client, ClientGrant, Pointer
+
+_BOOK = Client.__table__.alias("book")
+"""The book as a scope looks into it; under another name, so that it can narrow the book itself."""
+_LENT = ClientGrant.__table__
+_NARROW: Final = frozenset({Scope.OWN, Scope.TEAM})
+"""Scopes of so few clients that a list had better begin with them than with its own order."""
+
+
+class Shape(NamedTuple):
+    """What of an actor decides the form of a statement, as against its values.
+
+    Attributes:
+        scope: what is covered; NONE where the actor has no place in it.
+        adviser: whether one's own clients are those advised.
+        lent: whether clients may be lent to the actor.
+    """
+
+    scope: Scope
+    adviser: bool
+    lent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """The actor's places and the instant: values, or parameters of a prepared statement."""
+
+    staff: str | None | BindParameter[Any]
+    team: str | None | BindParameter[Any]
+    branch: str | None | BindParameter[Any]
+    region: str | None | BindParameter[Any]
+    at: datetime | BindParameter[Any]
+
+
+_ANYBODY: Final = _Who(
+    bindparam("scope_staff"), bindparam("scope_team"), bindparam("scope_branch"),
+    bindparam("scope_region"), bindparam("scope_at", type_=Instant()),
+)  # fmt: skip
+
+
+def shape_of(actor: Actor) -> Shape:
+    """The form of an actor's scope."""
+    place = {
+        Scope.OWN: actor.staff_id, Scope.TEAM: actor.team_id, Scope.BRANCH: actor.branch_id,
+        Scope.REGION: actor.region_id, Scope.ALL: "all",
+    }.get(actor.scope)  # fmt: skip
+    scope = actor.scope if place else Scope.NONE
+    return Shape(scope, actor.role is Role.ADVISER, bool(actor.staff_id))
+
+
+def values(tx: Tx, actor: Actor) -> dict[str, Any]:
+    """The parameters of a statement prepared with `visible_as` or `scoped_as`."""
+    return {
+        "scope_staff": actor.staff_id, "scope_team": actor.team_id,
+        "scope_branch": actor.branch_id, "scope_region": actor.region_id, "scope_at": tx.at,
+    }  # fmt: skip
 
 
 def current_generation() -> ScalarSelect[int]:
     """The generation in force, as a scalar subquery."""
     return select(Pointer.generation_id).where(Pointer.one == 1).scalar_subquery()
-
-
-def in_scope(actor: Actor) -> ColumnElement[bool]:
-    """The condition on `Client` for what the actor's scope covers, grants apart."""
-    scope = actor.scope
-    if scope is Scope.ALL:
-        return true()
-    if scope is Scope.OWN and actor.staff_id:
-        own = Client.adviser_id if actor.role is Role.ADVISER else Client.manager_id
-        return own == actor.staff_id
-    if scope is Scope.TEAM and actor.team_id:
-        team = select(Staff.staff_id).where(Staff.team_id == actor.team_id)
-        return Client.manager_id.in_(team)
-    if scope is Scope.BRANCH and actor.branch_id:
-        return Client.branch_id == actor.branch_id
-    if scope is Scope.REGION and actor.region_id:
-        region = select(Branch.branch_id).where(Branch.region_id == actor.region_id)
-        return Client.branch_id.in_(region)
-    return false()
-
-
-def granted(actor: Actor, tx: Tx) -> Select[str]:
-    """Ids of the clients lent to the actor."""
-    return select(ClientGrant.client_id).where(  # unscoped: what was lent is part of the scope
-        ClientGrant.staff_id == actor.staff_id,
-        or_(ClientGrant.until.is_(None), ClientGrant.until > tx.at),
-    )
 
 
 def visible(tx: Tx, actor: Actor, *columns: Any) -> Select[Any]:
@@ -53,31 +99,84 @@ def visible(tx: Tx, actor: Actor, *columns: Any) -> Select[Any]:
         actor: whose scope.
         *columns: of `Client`; default: the entity.
     """
-    statement = select(*(columns or (Client,))).where(  # unscoped: this is the scope
-        Client.generation_id == current_generation()
-    )
-    if actor.scope is Scope.ALL:
-        return statement
-    condition = in_scope(actor)
-    if actor.staff_id:
-        condition = or_(condition, Client.client_id.in_(granted(actor, tx)))
-    return statement.where(condition)
+    return _visible(shape_of(actor), _who(tx, actor), columns or (Client,))
 
 
-def visible_clients(tx: Tx, actor: Actor) -> Select[str]:
-    """Ids of the clients that the actor may see; the row scope of everything about a client."""
-    return visible(tx, actor, Client.client_id)
+def visible_as(shape: Shape, *columns: Any) -> Select[Any]:
+    """As `visible`, prepared for any actor of a shape; run it with `values`."""
+    return _visible(shape, _ANYBODY, columns)
 
 
-def scoped(tx: Tx, actor: Actor, client_id: Any) -> ColumnElement[bool]:
+def scoped(tx: Tx, actor: Actor, client_id: Any, few: bool = False) -> ColumnElement[bool]:
     """The condition that a column of client ids lies in the actor's scope.
 
     Args:
         tx: the unit of work.
         actor: whose scope; `Scope.ALL` sees every row, also of clients no longer in the book.
         client_id: the column.
+        few: whether the statement picks few rows by its other conditions, such as one by its id.
     """
-    if actor.scope is Scope.ALL:
+    return _scoped(shape_of(actor), _who(tx, actor), client_id, few)
+
+
+def scoped_as(shape: Shape, client_id: Any, few: bool = False) -> ColumnElement[bool]:
+    """As `scoped`, prepared for any actor of a shape; run it with `values`."""
+    return _scoped(shape, _ANYBODY, client_id, few)
+
+
+def _who(tx: Tx, actor: Actor) -> _Who:
+    return _Who(actor.staff_id, actor.team_id, actor.branch_id, actor.region_id, tx.at)
+
+
+def _covered(shape: Shape, who: _Who, book: Any) -> ColumnElement[bool]:
+    """The condition on columns of `Client` for what a scope covers, clients lent apart."""
+    covered: ColumnElement[bool] = false()
+    if shape.scope is Scope.ALL:
+        covered = true()
+    elif shape.scope is Scope.OWN:
+        covered = (book.adviser_id if shape.adviser else book.manager_id) == who.staff
+    elif shape.scope is Scope.TEAM:
+        covered = book.manager_id.in_(select(Staff.staff_id).where(Staff.team_id == who.team))
+    elif shape.scope is Scope.BRANCH:
+        covered = book.branch_id == who.branch
+    elif shape.scope is Scope.REGION:
+        places = select(Branch.branch_id).where(Branch.region_id == who.region)
+        covered = book.branch_id.in_(places)
+    return covered
+
+
+def _lent(who: _Who) -> Select[str]:
+    """Ids of the clients lent to somebody."""
+    return select(_LENT.c.client_id).where(
+        _LENT.c.staff_id == who.staff, or_(_LENT.c.until.is_(None), _LENT.c.until > who.at)
+    )
+
+
+def _visible(shape: Shape, who: _Who, columns: Any) -> Select[Any]:
+    statement = select(*columns).where(  # unscoped: this is the scope
+        Client.generation_id == current_generation()
+    )
+    if shape.scope is Scope.ALL:
+        return statement
+    condition = _covered(shape, who, Client)
+    if shape.lent:
+        condition = or_(condition, Client.client_id.in_(_lent(who)))
+    return statement.where(condition)
+
+
+def _scoped(shape: Shape, who: _Who, client_id: Any, few: bool) -> ColumnElement[bool]:
+    if shape.scope is Scope.ALL:
         return true()
-    inside: ColumnElement[bool] = client_id.in_(visible_clients(tx, actor))
-    return inside
+    book = select(_BOOK.c.client_id).where(_BOOK.c.generation_id == current_generation())
+    covered = _covered(shape, who, _BOOK.c)
+    if shape.scope in _NARROW and not few:
+        # All ids of the scope, each part by its own index, of which the list takes its rows.
+        ids: Any = book.where(covered)
+        if shape.lent:
+            ids = union_all(ids, book.where(_BOOK.c.client_id.in_(_lent(who))))
+        inside: ColumnElement[bool] = client_id.in_(ids)
+        return inside
+    # One look into the book for each row: to gather a region's ids takes longer than a page.
+    if shape.lent:
+        covered = or_(covered, _BOOK.c.client_id.in_(_lent(who)))
+    return exists(book.where(covered, _BOOK.c.client_id == client_id))

@@ -70,6 +70,7 @@ class EvidenceKind(StrEnum):
     CONTACT_BREACHED = "contact.breached"
     CONTACT_REFUSED = "contact.refused"
     EVENT_ACCEPTED = "event.accepted"
+    EVENT_REFUSED = "event.refused"
     EVIDENCE_EXPORTED = "evidence.exported"
     EXIT_BLOCKED = "exit.blocked"
     EXIT_CANCELLED = "exit.cancelled"
@@ -123,7 +124,7 @@ TITLES: Final[dict[EvidenceKind, str]] = {
     EvidenceKind.CASE_CLOSED: "A case ended with outcome and reason.",
     EvidenceKind.CASE_EDITED: "Title or plan of a case was changed.",
     EvidenceKind.CASE_ESCALATED: "A case was taken to the next level.",
-    EvidenceKind.CASE_LIMITED: "A case has fewer retention contacts left, or none.",
+    EvidenceKind.CASE_LIMITED: "A case has other retention contacts left than before.",
     EvidenceKind.CASE_MOVED: "A case moved on to another state.",
     EvidenceKind.CASE_NOTED: "A note was added to a case.",
     EvidenceKind.CASE_OPENED: "A case was opened.",
@@ -152,6 +153,7 @@ TITLES: Final[dict[EvidenceKind, str]] = {
     EvidenceKind.CONTACT_BREACHED: "A contact was made although a rule forbade it.",
     EvidenceKind.CONTACT_REFUSED: "A contact was not allowed by a rule.",
     EvidenceKind.EVENT_ACCEPTED: "A batch of events was accepted.",
+    EvidenceKind.EVENT_REFUSED: "A row of a feed contradicts what the desk knows.",
     EvidenceKind.EVIDENCE_EXPORTED: "Evidence was exported.",
     EvidenceKind.EXIT_BLOCKED: "A lawful hold was placed on an exit request.",
     EvidenceKind.EXIT_CANCELLED: "A client took an exit request back.",
