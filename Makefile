@@ -8,7 +8,7 @@ WORLD := build/world
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 
-.PHONY: demo demo-world test check browser bench accuracy world docs lock clean
+.PHONY: demo demo-world test check browser bench accuracy world desk release docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -60,6 +60,14 @@ world: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/world_reasons.py --markdown
 	$(BIN)/python benchmarks/world_interference.py --markdown docs/reference/world-interference.md
 	$(BIN)/python benchmarks/world_speed.py --markdown
+
+# The desk under load, on SQLite and PostgreSQL: docs/reference/benchmarks-desk.md.
+desk: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/desk.py --markdown
+
+# The release column of the tests: hours; what comes out is kept in docs/evidence/.
+release: $(VENV)/dev.stamp browser
+	$(BIN)/python benchmarks/release.py
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py

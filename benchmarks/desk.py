@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--timers", type=int, default=1_000)
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument("--publish", type=int, metavar="CLIENTS", help="a publication instead")
+    parser.add_argument("--tiered", type=float, default=0.1, help="share of them in a tier")
     parser.add_argument("--markdown", action="store_true", help=f"write {PAGE.name} in docs/")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
@@ -86,6 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines: list[str] = []
     for name in args.databases:
         with database(name) as (root, url):
+            if args.publish:
+                lines += publication(name, root, url, args)
+                continue
             filled = fill(root, url, args.clients, args.cases)
             found = measure(root, url, filled, args.seconds, args.rounds)
             late = timers(root, url, args.timers)
@@ -207,6 +212,14 @@ def timers(root: Path, url: str, count: int) -> tuple[float, int]:
     from desk_timers import run
 
     return run(root, url, count)
+
+
+def publication(name: str, root: Path, url: str, args: argparse.Namespace) -> list[str]:
+    """Lines of Markdown about a publication while alerts are raised."""
+    import desk_publish
+
+    phases = desk_publish.run(root, url, args.publish, args.tiered)
+    return desk_publish.report(name, phases)
 
 
 def report(

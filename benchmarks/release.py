@@ -112,7 +112,12 @@ def write(lines: list[str]) -> None:
         "| part | what | numbers | result | time |", "|---|---|---|---|---|", *lines,
     ]  # fmt: skip
     EVIDENCE.mkdir(parents=True, exist_ok=True)
-    (EVIDENCE / f"release-{today}-{commit}.md").write_text("\n".join(text) + "\n", "utf-8")
+    name = f"release-{today}-{commit}.md"
+    (EVIDENCE / name).write_text("\n".join(text) + "\n", "utf-8")
+    index = EVIDENCE / "README.md"
+    known = index.read_text("utf-8")
+    if name not in known:
+        index.write_text(f"{known}- [{today}, commit {commit}]({name})\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.desk import Desk, Ticker, make_schema, write_workspace
+from tests.desk import Desk, Ticker, empty_tables, make_schema, write_workspace
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,17 @@ def postgres():
         made.append(name)
         return url.replace("template_desk", name)
 
-    fresh.server = server
+    def take() -> str:
+        """A database whose tables are empty, perhaps used before."""
+        return idle.pop() if idle else fresh()
+
+    def give(used: str) -> None:
+        """Take a database back; one that somebody still holds is left alone."""
+        if empty_tables(used):
+            idle.append(used)
+
+    idle: list[str] = []
+    fresh.server, fresh.take, fresh.give = server, take, give
     yield fresh
     admin.dispose()
     # Nothing of it is needed again: end it at once instead of waiting for a checkpoint.
@@ -82,9 +92,13 @@ def desk(request, tmp_path):
         made = _on_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
     else:
         root = write_workspace(tmp_path / "ws")
-        made = Desk.open(root, request.getfixturevalue("postgres")(), Ticker())
+        server = request.getfixturevalue("postgres")
+        url = server.take()
+        made = Desk.open(root, url, Ticker())
     yield made
     made.close()
+    if request.param == "postgresql":
+        server.give(url)
 
 
 def _on_sqlite(template: Path, folder: Path) -> Desk:

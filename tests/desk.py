@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from keepwell import rooms
 from keepwell.frame.context import Frame
@@ -49,6 +50,25 @@ def make_schema(url: str) -> None:
     engine = create_engine(url)
     Base.metadata.create_all(engine)
     engine.dispose()
+
+
+def empty_tables(url: str) -> bool:
+    """Delete every row of a PostgreSQL database, past triggers and keys; False if it is in use."""
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("set local lock_timeout = '500ms'"))
+            connection.execute(text("set local session_replication_role = replica"))
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(text(f'delete from "{table.name}"'))
+            sequences = text("select sequencename from pg_sequences")
+            for name in connection.scalars(sequences).all():
+                connection.execute(text(f'alter sequence "{name}" restart'))
+    except DBAPIError:
+        return False
+    finally:
+        engine.dispose()
+    return True
 
 
 class Ticker:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from keepwell.api import ingest
@@ -18,6 +19,9 @@ from keepwell.api import run as run_verb
 from keepwell.cli import app
 from keepwell.core.errors import KeepwellError
 from keepwell.core.text import set_locale
+from keepwell.frame.context import Frame
+from keepwell.trust.access.policy import Role
+from keepwell.web.app import create_app
 from tests.learn.broker import few_trees, world, write
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -193,6 +197,24 @@ def test_explain_before_run(tmp_path: Path) -> None:
     assert "keepwell run" in str(error)
 
 
+def test_the_demo_counts_its_cases_and_makes_a_user_for_each_role(copied: Path) -> None:
+    said = call("demo", "-w", copied).output
+    users = dict(re.findall(r"^demo-(\w+) +(\S+)", said, re.MULTILINE))
+    assert sorted(users) == sorted(role.value for role in Role)
+    listed = call("desk", "cases", "--as", "demo-compliance", "-w", copied, "--json")
+    assert listed.exit_code == 0, listed.output
+    counted = re.findall(r"^(?:Severe|Moderate|Mild) .* (\d+) *$", said, re.MULTILINE)
+    assert len(counted) == 3
+    assert len(json.loads(listed.output)) == sum(int(number) for number in counted)
+    frame = Frame.open(copied)
+    application = TestClient(create_app(frame), base_url="http://127.0.0.1")
+    for role, password in users.items():
+        if role != "integration":
+            sent = {"login": f"demo-{role}", "password": password}
+            assert application.post("/api/v1/session", json=sent).status_code < 300, role
+    frame.close()
+
+
 def test_the_demo_says_where_the_report_is_and_what_to_try(copied: Path) -> None:
     result = call("demo", "-w", copied)
     assert result.exit_code == 0, result.output
@@ -200,6 +222,9 @@ def test_the_demo_says_where_the_report_is_and_what_to_try(copied: Path) -> None
     assert f"keepwell explain {first(copied)} --workspace {copied}" in result.output
     assert "1. " in result.output
     assert "2. " in result.output
+    assert "3. " in result.output
+    assert f"keepwell serve --workspace {copied}" in result.output
     chinese = call("--lang", "zh", "demo", "-w", copied)
     assert HAN.search(chinese.output)
+    assert not re.search(r"^(tier|user) ", chinese.output, re.MULTILINE)
     assert str(copied / "out" / "report.html") in chinese.output

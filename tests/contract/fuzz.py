@@ -26,8 +26,7 @@ CHECKS = {
     "use_after_free": {"enabled": False},
     "ensure_resource_availability": {"enabled": False},
     "ignored_auth": {"enabled": False},
-    # The framework names the methods of the first route at an address only.
-    "allow_header_conformance": {"enabled": False},
+    "allow_header_conformance": {"enabled": True},
 }
 
 
@@ -48,7 +47,8 @@ class AsWhoeverMay:
     def _headers(self, scope: Any) -> list[tuple[bytes, bytes]]:
         """Most changes say which version they change; it is often the right one."""
         self.count += 1
-        headers = list(scope["headers"])
+        # A key of an earlier request would end most of them before they begin.
+        headers = [h for h in scope["headers"] if h[0] != b"idempotency-key" or not self.count % 7]
         if self.count % 5 and not any(name == b"if-match" for name, _ in headers):
             headers.append((b"if-match", b'"%d"' % (1 + self.count % 2)))
         return headers

@@ -143,6 +143,40 @@ def _bounded(schema):
     return True
 
 
+def _headers(operation):
+    given = [p for p in operation.get("parameters", []) if p["in"] == "header"]
+    return {p["name"]: p["required"] for p in given}
+
+
+def test_headers_that_endpoints_take_are_described(operations):
+    for name, operation in operations:
+        headers = _headers(operation)
+        changes = not name.startswith("GET ") and operation["operationId"] != "log_in"
+        assert ("Idempotency-Key" in headers) == changes, name
+        assert ("If-Match" in headers) == ("412" in operation["responses"]), name
+        assert ("If-None-Match" in headers) == ("304" in operation["responses"]), name
+    by_id = {operation["operationId"]: _headers(operation) for _, operation in operations}
+    assert by_id["edit_case"] == {"Idempotency-Key": False, "If-Match": True}
+    assert by_id["change_clock_policy"]["If-Match"] is False, "a new policy has no version"
+    assert by_id["read_alert"] == {"If-None-Match": False}
+    assert by_id["read_case"] == {}
+    assert by_id["list_alerts"] == {}
+
+
+def test_every_list_that_can_be_a_file_says_so(operations):
+    files = {
+        operation["operationId"]
+        for _, operation in operations
+        if any("csv" in json.dumps(p["schema"]) for p in operation.get("parameters", []))
+    }
+    saying = {
+        operation["operationId"]
+        for _, operation in operations
+        if "text/csv" in operation["responses"].get("200", {}).get("content", {})
+    }
+    assert files == saying >= {"list_alerts", "list_cases", "list_clients", "list_treatments"}
+
+
 def test_every_endpoint_names_its_permission(tmp_path):
     desk = Desk.open(write_workspace(tmp_path / "ws"), f"sqlite:///{tmp_path / 'x'}", Ticker())
     found = endpoints(desk.app)

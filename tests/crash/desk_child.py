@@ -19,6 +19,9 @@ from keepwell.frame.context import Frame
 from keepwell.frame.settings import Settings, WebhookSettings
 from keepwell.jobs import registry, worker
 
+AFTER = 0.1
+"""Seconds in which another job of the kind may follow the one that ended alive."""
+
 rooms.load_all()  # once in the fork server, not in each child
 
 
@@ -93,7 +96,8 @@ class Trap:
                 self._here.armed = True
                 self._within = True
                 if self.seconds is not None:
-                    threading.Thread(target=self._wait, daemon=True).start()
+                    wait = threading.Thread(target=self._wait, args=(self.seconds,), daemon=True)
+                    wait.start()
             return handler.function(*args)
 
         return call
@@ -103,8 +107,9 @@ class Trap:
             try:
                 return function(*args)
             finally:
-                if getattr(self._here, "armed", False):
+                if self._within and getattr(self._here, "armed", False):
                     self._within = False
+                    threading.Thread(target=self._wait, args=(AFTER,), daemon=True).start()
 
         return call
 
@@ -115,8 +120,8 @@ class Trap:
 
         return call
 
-    def _wait(self) -> None:
-        time.sleep(self.seconds or 0)
+    def _wait(self, seconds: float) -> None:
+        time.sleep(seconds)
         self._die()
 
     def _step(self, *_: object) -> None:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 
+from sqlalchemy import select, update
+
 from keepwell.core.ids import new_id
 from keepwell.intervene.alert import service as alerts
 from keepwell.intervene.alert.model import Alert
 from keepwell.intervene.alert.policy import Status
+from keepwell.intervene.alert.repo import current
 from keepwell.intervene.case import files, reassign, storage
 from keepwell.intervene.case import service as cases
 from keepwell.intervene.case.model import Case
@@ -19,8 +22,9 @@ from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.event import service as events
 from keepwell.intervene.notice.model import Notice
 from keepwell.intervene.webhook.model import WebhookMessage
+from keepwell.jobs import registry
 from keepwell.jobs.model import Job, JobState
-from keepwell.jobs.service import EVERY, enqueue
+from keepwell.jobs.service import EVERY, cancel, enqueue
 from keepwell.learn.holdout.service import draw
 from keepwell.trust.access.model import IdempotencyKey, LoginFailure, Staff
 from keepwell.trust.access.policy import SYSTEM
@@ -28,7 +32,6 @@ from keepwell.trust.book.model import Client, Generation
 from keepwell.trust.book.service import publish
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
-from sqlalchemy import select
 from tests.desk import Desk, client_row
 
 from .desk_child import Later
@@ -104,8 +107,17 @@ class World:
             at = tx.at - timedelta(days=1)
             enqueue(tx, kind, {"tick": at.isoformat()}, key=f"{EVERY}{kind}", due_at=at)
 
-    def old_instant(self, days: float):
-        return self.now() - timedelta(days=days)
+    def give(self, kind: str) -> None:
+        """Make work of a kind, and let it be done before all other work that is due."""
+        GIVE[kind](self)
+        if any(item.kind == kind for item in registry.recurring()):
+            self.recurring(kind)
+        with self.desk.tx() as tx:
+            tx.session.execute(
+                update(Job)
+                .where(Job.kind == kind, Job.state == JobState.WAITING, Job.due_at <= tx.at)
+                .values(due_at=tx.at - timedelta(days=1))
+            )
 
 
 def _ask(world: World, acknowledged: bool = True) -> None:
@@ -175,7 +187,6 @@ def _room(world: World) -> None:
         for name in MANAGERS:
             manager = tx.session.get_one(Staff, name)
             manager.capacity = (manager.capacity or 0) + 1
-    world.recurring("alert.release")
 
 
 def _release_more(world: World) -> None:
@@ -185,17 +196,17 @@ def _release_more(world: World) -> None:
         since = (tx.at - timedelta(hours=1)).isoformat()
         payload = {"since": since, "after": ""}
         key = f"alert.release-more:{world.turn}"
-        enqueue(tx, "alert.release-more", payload, key=key, due_at=tx.at - timedelta(days=1))
+        enqueue(tx, "alert.release-more", payload, key=key)
 
 
 def _release_for(world: World) -> None:
     """Managers with room, and something that waits for it."""
     _room(world)
     with world.desk.tx() as tx:
-        at, since = tx.at - timedelta(days=1), (tx.at - timedelta(hours=1)).isoformat()
+        since = (tx.at - timedelta(hours=1)).isoformat()
         for name in MANAGERS:
             payload = {"owner_id": name, "since": since}
-            enqueue(tx, "alert.release-for", payload, key=f"alert.release:{name}", due_at=at)
+            enqueue(tx, "alert.release-for", payload, key=f"alert.release:{name}")
 
 
 def _files(world: World) -> None:
@@ -211,7 +222,6 @@ def _files(world: World) -> None:
             sha256=digest,
         )  # fmt: skip
         world.attached.append(digest)
-    world.recurring("case.sweep-files")
 
 
 def _plans(world: World) -> None:
@@ -220,7 +230,6 @@ def _plans(world: World) -> None:
         case = tx.session.scalars(select(Case).where(Case.live).limit(1)).one()
         reassign.preview(tx, SYSTEM, ["m2"], [case.case_id], None)
     world.now.move(minutes=16)
-    world.recurring("case.drop-plans")
 
 
 def _old_access(world: World) -> None:
@@ -235,7 +244,6 @@ def _old_access(world: World) -> None:
                 created_at=at,
             ))  # fmt: skip
             tx.session.add(LoginFailure(subject=f"login:{key}", failures=1, last_at=at))
-    world.recurring("access.prune")
 
 
 def _old_notices(world: World) -> None:
@@ -247,7 +255,6 @@ def _old_notices(world: World) -> None:
                 notice_id=new_id("notice", at), staff_id="m1", user_id=None, kind="alert-raised",
                 subject=f"{name}-{world.old}", client_id=None, data={}, at=at, read_at=at,
             ))  # fmt: skip
-    world.recurring("notice.prune")
 
 
 def _old_jobs(world: World) -> None:
@@ -259,7 +266,6 @@ def _old_jobs(world: World) -> None:
                 state=JobState.DONE, due_at=at, attempts=1, max_attempts=8, created_at=at,
                 finished_at=at,
             ))  # fmt: skip
-    world.recurring("jobs.prune")
 
 
 def _old_messages(world: World) -> None:
@@ -270,7 +276,6 @@ def _old_messages(world: World) -> None:
             endpoint_id=world.endpoint_id, message_id=f"old{world.old}", event="case.opened",
             body="{}", state="delivered", created_at=at, ended_at=at,
         ))  # fmt: skip
-    world.recurring("webhook.clean")
 
 
 def _old_generations(world: World) -> None:
@@ -285,7 +290,6 @@ def _old_generations(world: World) -> None:
             Client(generation_id=left.generation_id, **client_row(client_id=f"k{n}"))
             for n in range(20)
         )
-    world.recurring("book.sweep")
 
 
 def _entries(world: World) -> None:
@@ -297,6 +301,22 @@ def _entries(world: World) -> None:
                 data={"n": number},
             )  # fmt: skip
     world.now.move(seconds=2)
+
+
+def _catch_up(world: World) -> None:
+    _entries(world)
+    with world.desk.tx() as tx:
+        enqueue(tx, "evidence.catch-up", {})
+
+
+def _part(world: World) -> None:
+    """A sweep whose beginning is done."""
+    world.republish()
+    with world.desk.tx() as tx:
+        number = current(tx)
+        assert cancel(tx, f"alert.sweep:{number}")
+        payload = {"generation_id": number, "after": None, "rest": False}
+        enqueue(tx, "alert.sweep-part", payload, key=f"alert.sweep:{number}:part")
 
 
 def _next_minute(world: World) -> None:
@@ -316,7 +336,7 @@ GIVE: dict[str, Callable[[World], object]] = {
     "alert.release-for": _release_for,
     "alert.release-more": _release_more,
     "alert.sweep": World.republish,
-    "alert.sweep-part": World.republish,
+    "alert.sweep-part": _part,
     "alert.wake": _snooze,
     "book.sweep": _old_generations,
     "case.drop-plans": _plans,
@@ -326,7 +346,7 @@ GIVE: dict[str, Callable[[World], object]] = {
     "event.apply": _ask,
     "event.drain": _next_minute,
     "event.recover": _unanswered,
-    "evidence.catch-up": _entries,
+    "evidence.catch-up": _catch_up,
     "evidence.sequence": _entries,
     "jobs.prune": _old_jobs,
     "notice.prune": _old_notices,

@@ -238,11 +238,14 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs/README.md").read_text("utf-8")
     for page in sorted((ROOT / "docs").rglob("*.md")):
         name = page.relative_to(ROOT / "docs").as_posix()
-        if name == "README.md" or (page.parent.name == "adr" and page.name != "README.md"):
+        inner = page.parent.name in ("adr", "evidence") and page.name != "README.md"
+        if name == "README.md" or inner:
             continue
         assert f"]({name})" in index, name
-    decisions = (ROOT / "docs/adr/README.md").read_text("utf-8")
-    assert [p.name for p in (ROOT / "docs/adr").glob("ADR-*.md") if p.name not in decisions] == []
+    for folder, pattern in (("adr", "ADR-*.md"), ("evidence", "release-*.md")):
+        listed = (ROOT / "docs" / folder / "README.md").read_text("utf-8")
+        found = (ROOT / "docs" / folder).glob(pattern)
+        assert [p.name for p in found if p.name not in listed] == []
 
 
 def test_the_mapping_shown_is_a_mapping():

@@ -118,5 +118,12 @@ def test_what_the_lake_learned_is_shown_once(desk, ran, monkeypatch):
     assert catch_up(desk.frame) == 0
     send("d", "complaint", [complaint(4), complaint(1, status="closed", revision=1)])
     send("e", "consent", [word("profiling", False, 9)])
-    assert catch_up(desk.frame) == 2
-    assert sorted(shown) == [("complaint", "K4"), ("consent", "c1")]
+    send("f", "exit_request", [
+        {"request_id": "E1", "client_id": "c1", "at": "2021-11-01T00:00:00Z", "kind": "close",
+         "completed_at": "2021-11-09T00:00:00Z", "revision": 1},
+    ])  # fmt: skip
+    assert catch_up(desk.frame) == 4
+    # Also what has ended since.
+    assert sorted(shown) == [
+        ("complaint", "K1"), ("complaint", "K4"), ("consent", "c1"), ("exit_request", "E1")
+    ]  # fmt: skip

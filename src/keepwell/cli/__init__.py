@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from keepwell import __version__
-from keepwell.core.errors import KeepwellError
+from keepwell.core.errors import KeepwellError, UsageError
 from keepwell.core.text import LOCALES, set_locale
 
 COMMANDS = (
@@ -32,10 +32,6 @@ COMMANDS = (
     "user",
     "desk",
     "evidence",
-    "desk",
-    "serve",
-    "worker",
-    "user",
 )
 """Modules of this package, in the order of `keepwell --help`; each registers its command."""
 
@@ -84,5 +80,27 @@ def main() -> None:
     try:
         app()
     except KeepwellError as error:
-        sys.stderr.write(f"{error.code}: {error}\n")
-        sys.exit(error.exit_code)
+        _fail(error)
+    except Exception as error:
+        silent = _unreachable(error)
+        if silent is None:
+            raise
+        _fail(silent)
+
+
+def _fail(error: KeepwellError) -> None:
+    sys.stderr.write(f"{error.code}: {error}\n")
+    sys.exit(error.exit_code)
+
+
+def _unreachable(error: Exception) -> KeepwellError | None:
+    """In our words that the database does not answer, if that is what an error says."""
+    if not type(error).__module__.startswith("sqlalchemy."):
+        return None
+    from sqlalchemy.exc import DBAPIError
+
+    from keepwell.jobs.policy import database_gone, failure
+
+    if not isinstance(error, DBAPIError) or not database_gone(error):
+        return None
+    return UsageError("database.unreachable", problem=failure(error))

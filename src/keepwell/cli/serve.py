@@ -59,14 +59,14 @@ def bring_up(frame: Frame) -> None:
     """See that the database is there and its schema current; wait for one that does not answer."""
     from keepwell.web import server
 
-    told = False
+    told = ""
 
-    def wait() -> bool:
+    def wait(problem: str) -> bool:
         nonlocal told
-        if not told:
-            say("Waiting for the database.")
+        if told != problem:
+            say("Waiting for the database: {problem}.", problem=problem)
             sys.stdout.flush()
-            told = True
+            told = problem
         time.sleep(1)
         return True
 

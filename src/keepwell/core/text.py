@@ -54,7 +54,7 @@ def catalogue() -> dict[str, str]:
     return merged
 
 
-def tr(message: str, locale: str | None = None, **fields: Any) -> str:
+def tr(message: str, locale: str | None = None, /, **fields: Any) -> str:
     """A message in a language, its {fields} filled in.
 
     Args:

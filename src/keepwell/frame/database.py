@@ -7,7 +7,8 @@ the only ways in, and only they commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
+    URL,
     DateTime,
     Dialect,
     Engine,
     MetaData,
+    Row,
+    Select,
     TypeDecorator,
     create_engine,
     event,
@@ -60,6 +64,12 @@ class Instant(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Read SQLite's text in one step; lists have five instants in every row."""
+        if dialect.name == "sqlite":
+            return _from_text
+        return super().result_processor(dialect, coltype)
+
     def process_result_value(
         self,
         value: datetime | None,
@@ -69,6 +79,10 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
 
 
 class Base(DeclarativeBase):
@@ -95,7 +109,36 @@ class Tx:
     @property
     def is_sqlite(self) -> bool:
         """Whether the database is SQLite."""
-        return self.session.get_bind().dialect.name == "sqlite"
+        return self.frame.database.is_sqlite
+
+    def rows(self, statement: Select[Any], values: dict[str, Any]) -> Sequence[Row[Any]]:
+        """Rows of a select of columns, past the ORM, which would cost more than a small query.
+
+        Args:
+            statement: of columns; built once, with parameters.
+            values: of the parameters.
+        """
+        self.session.flush()
+        return self.session.connection().execute(statement, values).all()
+
+
+def _parsed(url: str) -> URL:
+    """The address, if it is one of SQLite or of PostgreSQL by psycopg 3."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.drivername not in _DRIVERS:
+            raise ArgumentError(f"{parsed.drivername}; expected sqlite or postgresql")
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, ImportError, ValueError) as error:
+        # The address may hold a password; this goes to screens and logs.
+        hidden = re.sub(r"//.*@", "//***@", url)
+        raise UsageError("database.url-invalid", url=hidden, problem=error) from None
+    return parsed
+
+
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 
 
 class Database:
@@ -106,16 +149,11 @@ class Database:
         pool: connections kept; threads beyond it wait.
 
     Raises:
-        UsageError: the address cannot be read.
+        UsageError: the address cannot be read, or its driver is not installed.
     """
 
     def __init__(self, url: str, pool: int = 8) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError as error:
-            raise UsageError("database.url-invalid", url=url, problem=error) from None
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed = _parsed(url)
         self.url = parsed
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         options: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_
 
 from keepwell.core.errors import KeepwellError, nearest
 from keepwell.frame.problem import Unprocessable
@@ -102,6 +102,33 @@ def page_of(
     if cursor:
         statement = statement.where(after(columns, decode_cursor(cursor, kinds)))
     return statement.order_by(*(c.desc() if d else c.asc() for c, d in columns)).limit(limit + 1)
+
+
+def prepared_page(
+    statement: Select[Any], columns: Sequence[tuple[Any, bool]], paged: bool
+) -> Select[Any]:
+    """As `page_of`, for a statement that is built once and run with `page_values`.
+
+    Args:
+        statement: what to page.
+        columns: sort columns with whether each descends.
+        paged: whether the page is one after a cursor.
+    """
+    if paged:
+        places = [bindparam(f"after_{i}", type_=c.type) for i, (c, _) in enumerate(columns)]
+        statement = statement.where(after(columns, places))
+    ordered = statement.order_by(*(c.desc() if d else c.asc() for c, d in columns))
+    return ordered.limit(bindparam("page_rows"))
+
+
+def page_values(kinds: Sequence[type], limit: int, cursor: str | None) -> dict[str, Any]:
+    """The parameters of a statement made by `prepared_page`.
+
+    Raises:
+        Unprocessable: it is not such a cursor.
+    """
+    places = decode_cursor(cursor, kinds) if cursor else ()
+    return {f"after_{i}": v for i, v in enumerate(places)} | {"page_rows": limit + 1}
 
 
 def sort_key(name: str, known: Sequence[str]) -> tuple[str, bool]:

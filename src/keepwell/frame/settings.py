@@ -212,6 +212,8 @@ class Settings(BaseSettings):
         forwarded_from: addresses of reverse proxies whose X-Forwarded-For is believed.
         log_level: least severe level logged.
         log_format: 'json' for machines, 'console' for people.
+        in_flight: requests at work or waiting at once; more are answered 429. Exits and events have
+            a quarter on top to themselves.
         body_mb: largest request body, attachments apart.
         session: log-in of people.
         holdout: who gets no retention contact.
@@ -236,6 +238,7 @@ class Settings(BaseSettings):
     forwarded_from: list[str] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
     body_mb: Annotated[int, Field(ge=1, le=100)] = 8
     session: SessionSettings = SessionSettings()
     holdout: HoldoutSettings = HoldoutSettings()

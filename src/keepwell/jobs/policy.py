@@ -60,3 +60,11 @@ def database_gone(error: BaseException) -> bool:
         return str(state).startswith(_GONE)
     # psycopg has no state for a server that cannot be reached; SQLite never has one.
     return type(error.orig).__module__.startswith("psycopg")
+
+
+def failure(error: DBAPIError) -> str:
+    """What the database or its driver said, in one line, for whoever starts the desk."""
+    lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
+    # A name with several addresses has a heading and then a line for each.
+    lines = [line for line in lines if not line.startswith("Multiple ")] or lines
+    return (lines[0] if lines else type(error.orig).__name__)[:300].rstrip(".:")

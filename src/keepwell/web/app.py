@@ -22,6 +22,9 @@ from keepwell.frame.problem import MEDIA_TYPE, Fault, Problem, RequestError, Una
 from keepwell.trust.access.call import vet
 from keepwell.web import health, operations
 from keepwell.web.body_limit import BodyLimit
+from keepwell.web.describe import describe_headers, methods_at
+from keepwell.web.gate import Gate
+from keepwell.web.signpost import put_up
 
 PREFIX = "/api/v1"
 
@@ -56,7 +59,10 @@ def create_app(frame: Frame) -> FastAPI:
     app.add_exception_handler(PoolTimeout, _database)
     app.add_exception_handler(Exception, _unexpected)
     health.install(app)
+    describe_headers(app)
+    put_up(app, PREFIX)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Gate, prefix=PREFIX)
     app.add_middleware(RequestId)
     return app
 
@@ -75,6 +81,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         409: "It does not fit the present state.",
         413: "The body is too large.",
         422: "The content is not acceptable.",
+        429: "Too many requests at once; come back after Retry-After seconds.",
         503: "The database does not answer.",
     }.items()
 }
@@ -172,6 +179,9 @@ async def _http(request: Request, error: Any) -> Response:
     )
     response = _answer(request, _Plain(code, error.status_code))
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        # The framework names the methods of the first route at an address only.
+        response.headers["Allow"] = ", ".join(methods_at(request.app, request.url.path))
     return response
 
 

@@ -17,11 +17,11 @@ from keepwell import rooms
 from keepwell.core.errors import UsageError
 from keepwell.frame.context import Frame
 from keepwell.frame.settings import Settings
-from keepwell.jobs.policy import database_gone
+from keepwell.jobs.policy import database_gone, failure
 from keepwell.jobs.worker import Worker
 from keepwell.web.app import create_app
 
-GRACE = 3
+GRACE = 2
 """Seconds that open requests and streams have when the server is told to stop."""
 
 
@@ -74,12 +74,12 @@ def address_of(opened: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def bring_up(frame: Frame, wait: Callable[[], bool]) -> bool:
+def bring_up(frame: Frame, wait: Callable[[str], bool]) -> bool:
     """See that the schema is current: SQLite is brought up to date, PostgreSQL only checked.
 
     Args:
         frame: the desk.
-        wait: called while the database does not answer; False gives up.
+        wait: called with what is wrong while the database does not answer; False gives up.
 
     Returns:
         Whether the database answered.
@@ -98,7 +98,7 @@ def bring_up(frame: Frame, wait: Callable[[], bool]) -> bool:
         except (OperationalError, InterfaceError) as error:
             if not database_gone(error):
                 raise
-            if not wait():
+            if not wait(failure(error)):
                 return False
         else:
             return True

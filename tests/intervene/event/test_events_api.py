@@ -34,7 +34,8 @@ def seen(monkeypatch):
     """What the rules were shown."""
     calls = []
     monkeypatch.setattr(
-        "keepwell.intervene.rule.service.apply", lambda tx, table, rows: calls.append((table, rows))
+        "keepwell.intervene.rule.service.apply",
+        lambda tx, table, rows: calls.append((table, rows)) or 0,
     )
     return calls
 
@@ -204,7 +205,7 @@ def test_a_full_disk_is_no_acknowledgement(desk, seen, monkeypatch, call, fault)
 def test_a_batch_whose_process_died_before_the_answer_is_found(desk, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "keepwell.intervene.rule.service.apply", lambda tx, table, rows: calls.append(table)
+        "keepwell.intervene.rule.service.apply", lambda tx, table, rows: calls.append(table) or 0
     )
     desk.usual()
     given = SimpleNamespace(**body([flow(1)]))
@@ -239,7 +240,7 @@ def test_state_and_release(sqlite_desk, seen):
     sqlite_desk.usual()
     http = sqlite_desk.http("integration")
     assert http.get(f"{PATH}/state").json() == {
-        "last_sequence": 0, "applied": 0, "drained": 0, "waiting": 0,
+        "last_sequence": 0, "applied": 0, "drained": 0, "waiting": 0, "refused": 0,
         "oldest_waiting_seconds": 0.0, "at": "2026-03-04T02:00:00Z",
     }  # fmt: skip
     for n in range(3):

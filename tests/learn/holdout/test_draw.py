@@ -49,6 +49,37 @@ def test_the_whole_book_is_drawn_blocked_by_manager_and_can_be_drawn_again(desk)
         assert tuple(counted) == (237, sum(r.arm == "hold-out" for r in drawn.values()))
 
 
+def test_each_draw_is_proved_by_one_entry_with_its_digest(sqlite_desk):
+    desk = sqlite_desk
+    desk.staff_up()
+    first = desk.publish(book({"m1": 50, "m2": 50}))
+    service.draw(desk.frame, first)
+    second = desk.publish([*book({"m1": 50, "m2": 50}), *book({"m1": 3, None: 4}, first=50)])
+    service.draw(desk.frame, second)
+    service.draw(desk.frame, second)
+    told = [e["entry"] for e in desk.http("auditor").get(
+        "/api/v1/evidence/entries", params={"kind": "holdout.drawn"}
+    ).json()["items"]][::-1]  # fmt: skip
+    assert [
+        (e["subject"], e["data"]["generation_id"], e["data"]["drawn"], e["data"]["blocks"])
+        for e in told
+    ] == [("2026", first, 100, 2), ("2026", second, 7, 2)]
+    secret = desk.frame.secret
+
+    def digests(key=secret):
+        with desk.frame.read() as tx:
+            return [service.digest_of(tx, "2026", e["data"]["batch"], key) for e in told]
+
+    stored = [e["data"]["digest"] for e in told]
+    assert digests() == stored
+    assert not set(digests(b"another secret")) & set(stored)
+    with desk.tx() as tx:
+        row = tx.session.get_one(HoldoutArm, ("2026", "m2-3"))
+        row.arm = "contact" if row.arm == "hold-out" else "hold-out"
+    assert digests()[0] != stored[0]
+    assert digests()[1] == stored[1]
+
+
 def test_an_arm_that_was_tampered_with_is_found(sqlite_desk):
     desk = sqlite_desk
     desk.staff_up()

@@ -53,6 +53,21 @@ def states(desk):
         return [g.state for g in rows]
 
 
+def test_a_publication_is_proved_by_one_entry(sqlite_desk):
+    desk = sqlite_desk
+    desk.staff_up()
+    number = publish(desk, clients(12))
+    found = desk.http("auditor").get(
+        "/api/v1/evidence/entries", params={"kind": "generation.published"}
+    ).json()["items"]  # fmt: skip
+    assert [(e["entry"]["subject"], e["entry"]["via"], e["entry"]["data"]) for e in found] == [
+        (
+            str(number), "system",
+            {"as_of": START.isoformat(), "clients": 12, "scored": 12, "model_version": "m1"},
+        )
+    ]  # fmt: skip
+
+
 def test_what_is_published_is_read(desk):
     desk.staff_up()
     number = publish(desk, clients(1200))

@@ -7,6 +7,7 @@ import stat
 import threading
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -44,6 +45,19 @@ def test_kinds_are_in_order_and_have_titles_that_speak_chinese():
         assert kind.name == kind.value.upper().replace(".", "_").replace("-", "_")
     silent = [t for t in [*TITLES.values(), *FINDINGS.values()] if t not in catalogue()]
     assert not silent
+
+
+def test_an_entry_says_how_the_actor_came(sqlite_desk):
+    desk = sqlite_desk
+    desk.usual()
+    kind = EvidenceKind.CASE_OPENED
+    local = desk.actors["m1"]
+    with desk.tx() as tx:
+        for via in ("session", "token", "local"):
+            record(tx, replace(local, via=via), kind, subject=via)
+        record(tx, SYSTEM, kind, subject="system")
+    for via, body in rows(desk, "select subject, body from evidence_entry"):
+        assert json.loads(body)["via"] == via
 
 
 def test_an_entry_says_what_happened_and_names_nobody(desk):

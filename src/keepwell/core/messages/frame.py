@@ -6,6 +6,7 @@ MESSAGES: dict[str, str] = {
     "database.revision-old": (
         "The database is at revision {found}, this keepwell needs {needed}: run 'keepwell migrate'."
     ),
+    "database.unreachable": "The database does not answer: {problem}.",
     "database.url-invalid": "{url!r} is not a database address: {problem}.",
     "request.body-invalid": "The request is not acceptable; see the list of errors.",
     "request.body-too-large": "The body is larger than {limit} MB.",
@@ -21,7 +22,11 @@ MESSAGES: dict[str, str] = {
     "request.key-invalid": "An Idempotency-Key has 1 to 255 visible ASCII characters.",
     "request.method-unknown": "This address does not take that method.",
     "request.path-unknown": "There is nothing at this address.",
+    "request.query-unknown": (
+        "There is no query parameter {name!r}; nearest: {nearest}. Known here: {known}."
+    ),
     "request.sort-unknown": "Cannot sort by {name!r}; nearest: {nearest}. Known: {known}.",
+    "request.overloaded": "Too many requests at once; try again in {retry_after} s.",
     "request.unavailable": "The database does not answer; try again shortly.",
     "settings.key-unknown": (
         "{file}, line {line}: unknown setting {key!r}; nearest: {nearest}. Known here: {known}."

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime
 
+from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page
 from keepwell.frame.problem import also
-from keepwell.frame.text import ClientId, Id
+from keepwell.frame.text import ClientId, Id, Moment
 from keepwell.intervene.alert import service
 from keepwell.intervene.alert.policy import AlertReason, Decision, Status
 from keepwell.intervene.alert.schema import (
@@ -21,20 +21,19 @@ from keepwell.intervene.alert.schema import (
     TreatmentOut,
 )
 from keepwell.trust.access.call import Call, allow
-from keepwell.trust.access.policy import Permission
+from keepwell.trust.access.export import CSV, Format, download
+from keepwell.trust.access.policy import Actor, Permission
 
 router = APIRouter(tags=["alerts"])
 
 AlertId = Annotated[Id, Path(description="The alert's id.")]
-Format = Annotated[
-    Literal["json", "csv"], Query(description="CSV needs the permission client:export.")
-]
+_FIELDS = tuple(AlertOut.model_fields)
 Shown = Literal["shown", "held-back", "acknowledged", "snoozed", "closed"]
 
 
 @router.get(
     "/alerts", response_model=Page[AlertOut], operation_id="list_alerts",
-    summary="Alerts of one's clients",
+    summary="Alerts of one's clients", responses=CSV,
 )  # fmt: skip
 def list_alerts(
     status: Annotated[
@@ -44,7 +43,7 @@ def list_alerts(
     reason: Annotated[list[AlertReason] | None, Query(max_length=5)] = None,
     owner: Annotated[Id | None, Query(description="Staff number of the owner.")] = None,
     client: Annotated[ClientId | None, Query(description="The client's number.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Raised then or later.")] = None,
+    since: Annotated[Moment | None, Query(description="Raised then or later.")] = None,
     sort: Annotated[
         str, Query(max_length=40, description="urgency or raised_at; - before it descends.")
     ] = "-urgency",
@@ -59,10 +58,16 @@ def list_alerts(
         owner, client, since,
     )  # fmt: skip
     if format == "csv":
-        return call.answer(lambda tx, actor: service.export_alerts(tx, actor, chosen, sort))
-    return call.answer(
-        lambda tx, actor: service.list_alerts(tx, actor, chosen, sort, limit, cursor)
-    )
+        return download(
+            call, lambda tx, actor: service.export_alerts(tx, actor, chosen, sort),
+            service.ALERT_HEADS, "alerts",
+        )  # fmt: skip
+
+    def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
+        rows, more = service.list_alerts(tx, actor, chosen, sort, limit, cursor)
+        return {"items": [{n: getattr(row, n) for n in _FIELDS} for row in rows], "next": more}
+
+    return call.answer(verb)
 
 
 @router.get(
@@ -124,20 +129,23 @@ def wake(alert_id: AlertId, call: Call = allow(Permission.ALERT_ACT)) -> Respons
 
 @router.get(
     "/treatments", response_model=Page[TreatmentOut], operation_id="list_treatments",
-    summary="Log of treatments and non-treatments", tags=["hold-out"],
+    summary="Log of treatments and non-treatments", tags=["hold-out"], responses=CSV,
 )  # fmt: skip
 def list_treatments(
-    decision: Annotated[list[Decision] | None, Query(max_length=6)] = None,
+    decision: Annotated[list[Decision] | None, Query(max_length=7)] = None,
     client: Annotated[ClientId | None, Query(description="The client's number.")] = None,
     period: Annotated[str | None, Query(pattern=r"^\d{4}$")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Decided then or later.")] = None,
+    since: Annotated[Moment | None, Query(description="Decided then or later.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     format: Format = "json",
     call: Call = allow(Permission.HOLDOUT_READ),
 ) -> Response:
-    """Every decision to show or not to show an alert, newest first."""
+    """Every decision to show or not to show an alert, and what people did by hand, newest first."""
     chosen = service.TreatmentFilter(tuple(decision or ()), client, period, since)
     if format == "csv":
-        return call.answer(lambda tx, actor: service.export_treatments(tx, actor, chosen))
+        return download(
+            call, lambda tx, actor: service.export_treatments(tx, actor, chosen),
+            service.TREATMENT_HEADS, "treatments",
+        )  # fmt: skip
     return call.answer(lambda tx, actor: service.list_treatments(tx, actor, chosen, limit, cursor))

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from keepwell.frame.database import Tx
+from keepwell.frame.paging import page_values, prepared_page
 from keepwell.intervene.alert.model import Alert, AlertSignal, TierRow, Treatment
 from keepwell.intervene.alert.policy import Decision, Status
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book.model import Client
-from keepwell.trust.book.repo import current_generation, scoped
+from keepwell.trust.book.repo import (
+    Shape,
+    current_generation,
+    scoped,
+    scoped_as,
+    shape_of,
+    values,
+)
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.consent.service import refusing
 
@@ -278,26 +298,84 @@ def forget(tx: Tx, client_id: str) -> None:
 # What people see
 
 
-def seen(tx: Tx, actor: Actor) -> ColumnElement[bool]:
+SORTS: Final[dict[str, tuple[tuple[Any, type], ...]]] = {
+    "urgency": ((Alert.tier_rank, int), (Alert.weight, float), (Alert.alert_id, str)),
+    "raised_at": ((Alert.raised_at, datetime), (Alert.alert_id, str)),
+}
+"""Names by which alerts can be sorted, with columns and types of the cursor's values."""
+
+_AMONG: Final = ("status", "tier", "reason")
+_EQUAL: Final = {"owner": Alert.owner_id, "client": Alert.client_id}
+
+
+def list_alerts(
+    tx: Tx,
+    actor: Actor,
+    given: dict[str, Any],
+    sort: tuple[str, bool],
+    limit: int,
+    cursor: str | None,
+) -> Sequence[Any]:
+    """A page of the alerts that an actor may see, as rows of all columns; one row longer.
+
+    Args:
+        tx: the unit of work.
+        actor: whose clients.
+        given: lists of status, tier and reason; owner, client, since; live ones without a status.
+        sort: a name of `SORTS` and whether it descends.
+        limit: rows.
+        cursor: of the page before.
+    """
+    statement = _listing(
+        shape_of(tx, actor), _sees_held(actor), frozenset(given), *sort, cursor is not None
+    )
+    kinds = [kind for _, kind in SORTS[sort[0]]]
+    named = given | values(tx, actor) | page_values(kinds, limit, cursor)
+    return tx.rows(statement, named)
+
+
+@lru_cache(maxsize=500)
+def _listing(
+    shape: Shape, held: bool, given: frozenset[str], sort: str, down: bool, paged: bool
+) -> Select[Any]:
+    statement: Select[Any] = select(*Alert.__table__.c).where(  # unscoped: `_seen` holds the scope
+        _seen(scoped_as(shape, Alert.client_id, few="client" in given), held)
+    )
+    if "status" not in given:
+        statement = statement.where(Alert.status != Status.CLOSED)
+    for name in _AMONG:
+        if name in given:
+            among = getattr(Alert, name).in_(bindparam(name, expanding=True))
+            statement = statement.where(among)
+    for name, column in _EQUAL.items():
+        if name in given:
+            statement = statement.where(column == bindparam(name))
+    if "since" in given:
+        statement = statement.where(Alert.raised_at >= bindparam("since"))
+    return prepared_page(statement, [(column, down) for column, _ in SORTS[sort]], paged)
+
+
+def _sees_held(actor: Actor) -> bool:
+    """Whether an actor may know of what the ceiling holds back: leads, not managers."""
+    return actor.scope not in (Scope.OWN, Scope.NONE)
+
+
+def _seen(scope: ColumnElement[bool], held: bool) -> ColumnElement[bool]:
     """The condition on alerts that an actor may know of.
 
     Alerts of the hold-out are never among them, also not after they are closed; what the ceiling
     holds back is the lead's to see, not the manager's.
     """
     shown: ColumnElement[bool] = Alert.shown_at.is_not(None)
-    if actor.scope not in (Scope.OWN, Scope.NONE):
+    if held:
         shown = or_(shown, Alert.held_at.is_not(None))
-    return and_(shown, Alert.status != Status.HELD_OUT, scoped(tx, actor, Alert.client_id))
-
-
-def visible_alerts(tx: Tx, actor: Actor) -> Select[Any]:
-    """Alerts that an actor may see."""
-    return select(Alert).where(seen(tx, actor))  # unscoped: `seen` holds the scope
+    return and_(shown, Alert.status != Status.HELD_OUT, scope)
 
 
 def find(tx: Tx, actor: Actor, alert_id: str, lock: bool = False) -> Alert | None:
     """An alert that an actor may see."""
-    statement = visible_alerts(tx, actor).where(Alert.alert_id == alert_id)
+    scope = scoped(tx, actor, Alert.client_id, few=True)
+    statement = select(Alert).where(Alert.alert_id == alert_id, _seen(scope, _sees_held(actor)))
     if lock:
         statement = _anew(statement)
     found: Alert | None = tx.session.scalar(statement)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from keepwell.frame.text import Line
+from keepwell.frame.text import Line, Moment
 from keepwell.intervene.alert.policy import AlertReason, Cause, Decision, Status, WakeEvent
 
 TierCode = Literal["none", "mild", "moderate", "severe"]
@@ -105,7 +105,7 @@ class SnoozeIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: AwareDatetime | None = Field(default=None, examples=["2026-05-01T01:00:00Z"])
+    until: Moment | None = Field(default=None, examples=["2026-05-01T01:00:00Z"])
     event: WakeEvent | None = None
     reason: Line = Field(examples=["Abroad until May"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from sqlalchemy import Select
 from keepwell.frame.database import Tx
 from keepwell.frame.events import EventName
 from keepwell.frame.paging import Page, encode_cursor, page_of, sort_key
-from keepwell.frame.problem import Conflict, NotAllowed, NotFound, Unprocessable
+from keepwell.frame.problem import Conflict, NotFound, Unprocessable
 from keepwell.intervene.alert import repo
 from keepwell.intervene.alert.model import Alert, Treatment
 from keepwell.intervene.alert.policy import (
@@ -34,9 +34,9 @@ from keepwell.intervene.alert.schema import (
 )
 from keepwell.jobs.service import enqueue, reschedule
 from keepwell.trust.access.call import Reply, check_version
-from keepwell.trust.access.export import csv_reply
+from keepwell.trust.access.export import MOST_ROWS
 from keepwell.trust.access.model import Staff
-from keepwell.trust.access.policy import SYSTEM, Actor, Permission
+from keepwell.trust.access.policy import SYSTEM, Actor
 from keepwell.trust.evidence.policy import EvidenceKind
 
 LONGEST: Final = timedelta(days=366)
@@ -45,16 +45,8 @@ LONGEST: Final = timedelta(days=366)
 PATIENCE: Final = timedelta(days=90)
 """An alert that waits for an event wakes after so long in any case."""
 
-CSV_ROWS: Final = 50_000
-
-_SORTS: Final[dict[str, list[Any]]] = {
-    "urgency": [Alert.tier_rank, Alert.weight, Alert.alert_id],
-    "raised_at": [Alert.raised_at, Alert.alert_id],
-}
-_KINDS: Final[dict[str, list[type]]] = {
-    "urgency": [int, float, str],
-    "raised_at": [datetime, str],
-}
+ALERT_HEADS: Final = tuple(AlertOut.model_fields)
+TREATMENT_HEADS: Final = tuple(TreatmentOut.model_fields)
 
 
 def raise_alert(
@@ -117,29 +109,16 @@ class AlertFilter:
     client: str | None = None
     since: datetime | None = None
 
-    def narrow(self, statement: Select[Any]) -> Select[Any]:
-        """The statement with the filter's conditions."""
-        if self.status:
-            statement = statement.where(Alert.status.in_(self.status))
-        else:
-            statement = statement.where(Alert.status != Status.CLOSED)
-        if self.tier:
-            statement = statement.where(Alert.tier.in_(self.tier))
-        if self.reason:
-            statement = statement.where(Alert.reason.in_(self.reason))
-        if self.owner is not None:
-            statement = statement.where(Alert.owner_id == self.owner)
-        if self.client is not None:
-            statement = statement.where(Alert.client_id == self.client)
-        if self.since is not None:
-            statement = statement.where(Alert.raised_at >= self.since)
-        return statement
+    def given(self) -> dict[str, Any]:
+        """What is asked for, by the names that `repo.list_alerts` knows."""
+        asked = {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in asked.items()}
 
 
 def list_alerts(
     tx: Tx, actor: Actor, chosen: AlertFilter, sort: str, limit: int, cursor: str | None
-) -> Page[AlertOut]:
-    """A page of the alerts that the actor may see.
+) -> tuple[Sequence[Any], str | None]:
+    """A page of the alerts that the actor may see, as rows, and the cursor of the next.
 
     Args:
         tx: the unit of work.
@@ -149,31 +128,20 @@ def list_alerts(
         limit: rows.
         cursor: of the page before.
     """
-    name, descends = sort_key(sort, list(_SORTS))
-    columns = [(column, descends) for column in _SORTS[name]]
-    statement = chosen.narrow(repo.visible_alerts(tx, actor))
-    rows = list(tx.session.scalars(page_of(statement, columns, _KINDS[name], limit, cursor)))
+    name, descends = sort_key(sort, list(repo.SORTS))
+    rows = repo.list_alerts(tx, actor, chosen.given(), (name, descends), limit, cursor)
     end = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        end = encode_cursor([getattr(last, column.key) for column in _SORTS[name]])
-    return Page[AlertOut](items=[alert_out(row) for row in rows[:limit]], next=end)
+        end = encode_cursor([getattr(last, column.key) for column, _ in repo.SORTS[name]])
+    return rows[:limit], end
 
 
-def export_alerts(tx: Tx, actor: Actor, chosen: AlertFilter, sort: str) -> Reply:
-    """The same list as CSV, all of it up to 50,000 rows.
-
-    Raises:
-        NotAllowed: the actor may not download lists.
-    """
-    _may_export(actor)
-    name, descends = sort_key(sort, list(_SORTS))
-    columns = [(column, descends) for column in _SORTS[name]]
-    statement = page_of(
-        chosen.narrow(repo.visible_alerts(tx, actor)), columns, [], CSV_ROWS - 1, None
-    )
-    items = (alert_out(row) for row in tx.session.scalars(statement))
-    return _csv(items, list(AlertOut.model_fields), "alerts")
+def export_alerts(tx: Tx, actor: Actor, chosen: AlertFilter, sort: str) -> Iterator[list[Any]]:
+    """The rows of the same list for a file, one more than may be handed out at most."""
+    order = sort_key(sort, list(repo.SORTS))
+    for row in repo.list_alerts(tx, actor, chosen.given(), order, MOST_ROWS, None):
+        yield [getattr(row, head) for head in ALERT_HEADS]
 
 
 def read_alert(tx: Tx, actor: Actor, alert_id: str) -> Reply:
@@ -347,30 +315,17 @@ def list_treatments(
     return Page[TreatmentOut](items=items, next=end)
 
 
-def export_treatments(tx: Tx, actor: Actor, chosen: TreatmentFilter) -> Reply:
-    """The same log as CSV, up to 50,000 rows.
-
-    Raises:
-        NotAllowed: the actor may not download lists.
-    """
-    _may_export(actor)
-    statement = page_of(chosen.narrow(repo.treatments(tx, actor)), _LOG, [], CSV_ROWS - 1, None)
-    items = (TreatmentOut.model_validate(row) for row in tx.session.scalars(statement))
-    return _csv(items, list(TreatmentOut.model_fields), "treatments")
+def export_treatments(tx: Tx, actor: Actor, chosen: TreatmentFilter) -> Iterator[list[Any]]:
+    """The rows of the same log for a file, one more than may be handed out at most."""
+    statement = page_of(chosen.narrow(repo.treatments(tx, actor)), _LOG, [], MOST_ROWS, None)
+    for row in tx.session.scalars(statement):
+        shown = TreatmentOut.model_validate(row)
+        yield [getattr(shown, head) for head in TREATMENT_HEADS]
 
 
 def alert_out(alert: Alert) -> AlertOut:
     """An alert as the API shows it."""
     return AlertOut.model_validate(alert)
-
-
-def _csv(items: Iterable[Any], heads: list[str], name: str) -> Reply:
-    return csv_reply(([getattr(item, head) for head in heads] for item in items), heads, name)
-
-
-def _may_export(actor: Actor) -> None:
-    if not actor.may(Permission.CLIENT_EXPORT):
-        raise NotAllowed("access.permission-missing", permission=Permission.CLIENT_EXPORT.value)
 
 
 def _find(tx: Tx, actor: Actor, alert_id: str, lock: bool = False) -> Alert:

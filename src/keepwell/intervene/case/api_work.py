@@ -174,6 +174,7 @@ def attach_case_file(
     media_type = storage.check(frame, content, name)
     with storage.held(frame):
         digest = storage.store(frame, content)
+        call.cover(f"{digest} {name}".encode())
         return call.perform(
             lambda tx, actor: FileOut.model_validate(
                 files.attach(

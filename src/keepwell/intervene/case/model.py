@@ -45,6 +45,7 @@ class Case(Base):
         Index("ix_retention_case_client", "client_id", "reason", "opened_at"),
         Index("ix_retention_case_due", "live", "next_due_at", "urgency", "case_id"),
         Index("ix_retention_case_opened", "opened_at", "case_id"),
+        Index("ix_retention_case_urgent", "next_due_at", "urgency", "case_id"),
         Index("ix_retention_case_owner", "owner_id", "live", "next_due_at", "urgency", "case_id"),
         CheckConstraint(_among("reason", CaseReason), name="reason"),
         CheckConstraint(_among("tier", TIERS), name="tier"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select
+from sqlalchemy import Select, bindparam, delete, func, or_, select
 
 from keepwell.frame.database import Tx
-from keepwell.frame.paging import page_of
+from keepwell.frame.paging import page_of, page_values, prepared_page
 from keepwell.intervene.case.model import (
     Case,
     CaseEvent,
@@ -22,7 +23,14 @@ from keepwell.intervene.case.model import (
 from keepwell.trust.access.model import Branch, Staff, User
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book.model import Client, ClientGrant
-from keepwell.trust.book.repo import current_generation, scoped
+from keepwell.trust.book.repo import (
+    Shape,
+    current_generation,
+    scoped,
+    scoped_as,
+    shape_of,
+    values,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +69,59 @@ SORTS: dict[str, tuple[tuple[tuple[Any, bool], ...], tuple[type, ...]]] = {
 """Orders of the list, with the kinds of their cursors."""
 
 
+_SHOWN = (*Case.__table__.c, Staff.__table__.c.name.label("owner_name"))
+
+
 def list_cases(
     tx: Tx, actor: Actor, chosen: CaseFilter, sort: str, limit: int, cursor: str | None
-) -> list[tuple[Case, str | None]]:
-    """A page of visible cases with their owners' names, one row longer than the limit."""
-    columns, kinds = SORTS[sort]
+) -> Sequence[Any]:
+    """A page of visible cases, one row longer than the limit.
+
+    Returns:
+        Rows with all columns of `Case` and `owner_name`.
+    """
+    given = {n: value for n in chosen.__slots__ if (value := getattr(chosen, n)) is not None}
+    statement = _listing(shape_of(tx, actor), frozenset(given), sort, cursor is not None)
+    named = given | values(tx, actor) | page_values(SORTS[sort][1], limit, cursor)
+    return tx.rows(statement, named)
+
+
+@lru_cache(maxsize=500)
+def _listing(shape: Shape, given: frozenset[str], sort: str, paged: bool) -> Select[Any]:
+    # One client has few cases; each is looked up in the scope.
     statement: Any = (
-        select(Case, Staff.name)
+        select(*_SHOWN)
         .outerjoin(Staff, Staff.staff_id == Case.owner_id)
-        .where(scoped(tx, actor, Case.client_id), *_conditions(chosen))
+        .where(scoped_as(shape, Case.client_id, few="client_id" in given))
     )
-    statement = page_of(statement, columns, kinds, limit, cursor)
-    return [(case, name) for case, name in tx.session.execute(statement)]
+    for name in sorted(given - {"due_before"}):
+        statement = statement.where(getattr(Case, name) == bindparam(name))
+    if "due_before" in given:
+        statement = statement.where(Case.next_due_at < bindparam("due_before"))
+    return prepared_page(statement, SORTS[sort][0], paged)
 
 
-def _conditions(chosen: CaseFilter) -> list[Any]:
-    pairs = (
-        (Case.state, chosen.state), (Case.tier, chosen.tier), (Case.reason, chosen.reason),
-        (Case.owner_id, chosen.owner_id), (Case.level, chosen.level),
-        (Case.client_id, chosen.client_id), (Case.live, chosen.live),
-    )  # fmt: skip
-    found: list[Any] = [column == value for column, value in pairs if value is not None]
-    if chosen.due_before is not None:
-        found.append(Case.next_due_at < chosen.due_before)
-    return found
+def shown(tx: Tx, actor: Actor, case_id: str) -> Any:
+    """The row of a case that the actor may see, as in a list; None without one."""
+    named = values(tx, actor) | {"case_id": case_id}
+    found = tx.rows(_one(shape_of(tx, actor)), named)
+    return found[0] if found else None
+
+
+@lru_cache(maxsize=100)
+def _one(shape: Shape) -> Select[Any]:
+    return (
+        select(*_SHOWN)
+        .outerjoin(Staff, Staff.staff_id == Case.owner_id)
+        .where(Case.case_id == bindparam("case_id"), scoped_as(shape, Case.client_id, few=True))
+    )
 
 
 def find(tx: Tx, actor: Actor, case_id: str, lock: bool = False) -> Case | None:
     """A case that the actor may see; locked, it is read anew and nobody else changes it."""
-    statement = select(Case).where(Case.case_id == case_id, scoped(tx, actor, Case.client_id))
+    statement = select(Case).where(
+        Case.case_id == case_id, scoped(tx, actor, Case.client_id, few=True)
+    )
     return tx.session.scalars(_locked(statement) if lock else statement).one_or_none()
 
 
@@ -97,7 +129,7 @@ def find_many(tx: Tx, actor: Actor, case_ids: Iterable[str], lock: bool = False)
     """Those of the cases that the actor may see, by id."""
     statement = (
         select(Case)
-        .where(Case.case_id.in_(list(case_ids)), scoped(tx, actor, Case.client_id))
+        .where(Case.case_id.in_(list(case_ids)), scoped(tx, actor, Case.client_id, few=True))
         .order_by(Case.case_id)  # one order of locking for all, so that none waits for another
     )
     return list(tx.session.scalars(_locked(statement) if lock else statement))
@@ -304,7 +336,7 @@ def visible_client(tx: Tx, actor: Actor, client_id: str) -> bool:
     statement = select(Client.client_id).where(
         Client.generation_id == current_generation(),
         Client.client_id == client_id,
-        scoped(tx, actor, Client.client_id),
+        scoped(tx, actor, Client.client_id, few=True),
     )
     return tx.session.scalar(statement) is not None
 

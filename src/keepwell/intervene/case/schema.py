@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from keepwell.frame.text import ClientId, Id, Line, Note
+from keepwell.frame.text import ClientId, Id, Line, Moment, Note
 from keepwell.intervene.case.policy import (
     NOT_DUE,
     CaseReason,
@@ -23,14 +23,6 @@ _AT = "2026-03-04T02:00:00Z"
 _CASE = "case_01kdvdna00fgzjsdqkfb56fv6q"
 
 
-def _storable(value: datetime) -> datetime:
-    if not 1900 <= value.year <= 9000:  # what PostgreSQL and UTC conversions take for sure
-        raise ValueError("an instant between the years 1900 and 9000")
-    return value
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
-"""An instant with its offset from UTC."""
 Tier = Literal["none", "mild", "moderate", "severe"]
 Level = Annotated[int, Field(ge=0, le=2, examples=[0])]
 

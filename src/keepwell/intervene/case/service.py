@@ -229,8 +229,8 @@ def lock_case(tx: Tx, actor: Actor, case_id: str, version: int | None = None) ->
 
 def list_cases(
     tx: Tx, actor: Actor, chosen: CaseFilter, sort: str, limit: int, cursor: str | None
-) -> tuple[Sequence[tuple[Case, str | None]], str | None]:
-    """A page of cases with their owners' names, and the cursor of the next.
+) -> tuple[Sequence[Any], str | None]:
+    """A page of cases, as rows with `owner_name`, and the cursor of the next.
 
     Raises:
         Unprocessable: an unknown sort or a cursor of another list.
@@ -240,7 +240,7 @@ def list_cases(
     rows = repo.list_cases(tx, actor, chosen, sort, limit, cursor)
     if len(rows) <= limit:
         return rows, None
-    last = rows[limit - 1][0]
+    last = rows[limit - 1]
     columns = repo.SORTS[sort][0]
     return rows[:limit], encode_cursor([getattr(last, column.key) for column, _ in columns])
 

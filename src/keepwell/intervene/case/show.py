@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from keepwell.core.text import tr
 from keepwell.frame.database import Tx
-from keepwell.frame.problem import NotAllowed
+from keepwell.frame.problem import NotFound
 from keepwell.intervene.case import policy, repo
 from keepwell.intervene.case.model import Case, Reassignment
+from keepwell.intervene.case.policy import NOT_DUE
 from keepwell.intervene.case.reassign import PLAN_KEPT
 from keepwell.intervene.case.repo import CaseFilter
 from keepwell.intervene.case.schema import (
@@ -21,21 +22,18 @@ from keepwell.intervene.case.schema import (
     OutcomeChoice,
     PlanOut,
 )
-from keepwell.intervene.case.service import list_cases
 from keepwell.trust.access.call import Reply
-from keepwell.trust.access.export import csv_reply
-from keepwell.trust.access.policy import Actor, Permission
-from keepwell.trust.evidence.policy import EvidenceKind
-from keepwell.trust.evidence.service import record
+from keepwell.trust.access.export import MOST_ROWS
+from keepwell.trust.access.policy import Actor
 
-MOST_ROWS = 100_000
-"""Rows of one CSV file."""
-
-_HEADS = (
+HEADS = (
     "case_id", "client_id", "reason", "tier", "title", "state", "owner_id", "owner_name", "level",
     "retention", "alerts", "next_due_at", "opened_at", "state_at", "contacted_at", "closed_at",
     "close_reason",
 )  # fmt: skip
+
+_ITEM = tuple(CaseItem.model_fields)
+_FURTHER = tuple(CaseOut.model_fields.keys() - CaseItem.model_fields.keys() - {"clocks"})
 
 
 def case_out(tx: Tx, actor: Actor, case: Case) -> CaseOut:
@@ -48,11 +46,28 @@ def case_out(tx: Tx, actor: Actor, case: Case) -> CaseOut:
     return out
 
 
-def item(case: Case, owner_name: str | None) -> CaseItem:
-    """A case in a list."""
-    out = CaseItem.model_validate(case)
-    out.owner_name = owner_name
-    return out
+def item(row: Any) -> dict[str, Any]:
+    """A row of the list as the fields of a `CaseItem`; the table's checks hold for them."""
+    fields = {name: getattr(row, name) for name in _ITEM}
+    if row.next_due_at == NOT_DUE:
+        fields["next_due_at"] = None
+    return fields
+
+
+def read_reply(tx: Tx, actor: Actor, case_id: str) -> Reply:
+    """The answer to a read of one case, as `case_reply` gives it.
+
+    Raises:
+        NotFound: there is none, or it is not the actor's to see.
+    """
+    from keepwell.intervene.clock.service import of_subjects
+
+    row = repo.shown(tx, actor, case_id)
+    if row is None:
+        raise NotFound("case.case-unknown")
+    fields = item(row) | {name: getattr(row, name) for name in _FURTHER}
+    fields["clocks"] = of_subjects(tx, actor, "case", [case_id])[case_id]
+    return Reply(fields, headers={"ETag": f'"{row.version}"', "Cache-Control": "no-store"})
 
 
 def case_reply(tx: Tx, actor: Actor, case: Case, status: int | None = None) -> Reply:
@@ -66,18 +81,11 @@ def case_reply(tx: Tx, actor: Actor, case: Case, status: int | None = None) -> R
     return Reply(case_out(tx, actor, case), status, headers=headers)
 
 
-def cases_csv(tx: Tx, actor: Actor, chosen: CaseFilter, sort: str) -> Reply:
-    """All cases of a list as CSV; the download is recorded.
-
-    Raises:
-        NotAllowed: the actor may not take lists along.
-    """
-    if not actor.may(Permission.CLIENT_EXPORT):
-        raise NotAllowed("access.permission-missing", permission=Permission.CLIENT_EXPORT.value)
-    rows, _ = list_cases(tx, actor, chosen, sort, MOST_ROWS, None)
-    record(tx, actor, EvidenceKind.LIST_EXPORTED, data={"list": "cases", "rows": len(rows)})
-    shown = (item(case, name) for case, name in rows)
-    return csv_reply(([getattr(row, head) for head in _HEADS] for row in shown), _HEADS, "cases")
+def cells(tx: Tx, actor: Actor, chosen: CaseFilter, sort: str) -> Iterator[list[Any]]:
+    """The rows of a list of cases for a file, one more than may be handed out at most."""
+    for row in repo.list_cases(tx, actor, chosen, sort, MOST_ROWS, None):
+        shown = item(row)
+        yield [shown[head] for head in HEADS]
 
 
 def plan_out(plan: Reassignment) -> PlanOut:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page, encode_cursor
-from keepwell.frame.problem import NotAllowed, also
-from keepwell.frame.text import ClientId, Code, Id
+from keepwell.frame.problem import also
+from keepwell.frame.text import ClientId, Code, Id, Moment
 from keepwell.intervene.clock import policies, service
 from keepwell.intervene.clock.calendars import calendars_of, exchange_of
 from keepwell.intervene.clock.policy import PolicyBody
@@ -28,14 +28,13 @@ from keepwell.intervene.clock.schema import (
 )
 from keepwell.intervene.clock.state import ClockState
 from keepwell.trust.access.call import Call, Reply, allow
-from keepwell.trust.access.export import csv_reply
+from keepwell.trust.access.export import CSV, MOST_ROWS, Format, download
 from keepwell.trust.access.policy import Actor, Permission
 
 router = APIRouter(tags=["clocks"])
 
 ClockId = Annotated[Id, Path(examples=["clock_01kdvdna00fgzjsdqkfb56fv6q"])]
 PolicyName = Annotated[Code, Path(examples=["first-touch"])]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 _COLUMNS = (
     "clock_id", "subject_kind", "subject_id", "client_id", "code", "policy", "policy_version",
     "calendar", "state", "late", "tier", "owner_id", "started_at", "due_at", "target_minutes",
@@ -45,7 +44,7 @@ _COLUMNS = (
 
 @router.get(
     "/clocks", response_model=Page[ClockView], operation_id="list_clocks",
-    summary="Clocks by due time", responses=_CSV,
+    summary="Clocks by due time", responses=CSV,
 )  # fmt: skip
 def list_clocks(
     subject_kind: Annotated[SubjectKind | None, Query()] = None,
@@ -54,8 +53,8 @@ def list_clocks(
     owner_id: Annotated[Id | None, Query()] = None,
     code: Annotated[Code | None, Query()] = None,
     state: Annotated[ClockState | None, Query()] = None,
-    due_before: Annotated[AwareDatetime | None, Query()] = None,
-    format: Annotated[Literal["json", "csv"], Query()] = "json",
+    due_before: Annotated[Moment | None, Query()] = None,
+    format: Format = "json",
     limit: Limit = 50,
     cursor: Cursor = None,
     call: Call = allow(Permission.CLOCK_READ),
@@ -65,20 +64,22 @@ def list_clocks(
         subject_kind, subject_id, client_id, owner_id, code, state.value if state else None,
         due_before,
     )  # fmt: skip
-    return call.answer(lambda tx, actor: _list(tx, actor, filters, limit, cursor, format))
+
+    def cells(tx: Tx, actor: Actor) -> Iterator[list[Any]]:
+        for clock in service.page(tx, actor, filters, MOST_ROWS, None):
+            shown = view(tx, clock)
+            yield [getattr(shown, column) for column in _COLUMNS]
+
+    if format == "csv":
+        return download(call, cells, _COLUMNS, "clocks")
+    return call.answer(lambda tx, actor: _list(tx, actor, filters, limit, cursor))
 
 
 def _list(
-    tx: Tx, actor: Actor, filters: Filters, limit: int, cursor: str | None, format: str
-) -> Any:
-    if format == "csv" and not actor.may(Permission.CLIENT_EXPORT):
-        permission = Permission.CLIENT_EXPORT.value
-        raise NotAllowed("access.permission-missing", permission=permission)
+    tx: Tx, actor: Actor, filters: Filters, limit: int, cursor: str | None
+) -> Page[ClockView]:
     rows = service.page(tx, actor, filters, limit, cursor)
     views = [view(tx, clock) for clock in rows[:limit]]
-    if format == "csv":
-        cells = ([getattr(one, column) for column in _COLUMNS] for one in views)
-        return csv_reply(cells, _COLUMNS, "clocks")
     last = rows[limit - 1] if len(rows) > limit else None
     following = encode_cursor([last.due_rank, last.clock_id]) if last else None
     return Page[ClockView](items=views, next=following)
@@ -93,7 +94,7 @@ def read_clock(clock_id: ClockId, call: Call = allow(Permission.CLOCK_READ)) -> 
 
     def verb(tx: Tx, actor: Actor) -> Reply:
         clock, log = service.read_clock(tx, actor, clock_id)
-        return Reply(detail(tx, clock, log), version=clock.version)
+        return Reply(detail(tx, clock, log), version=clock.version, anew=True)
 
     return call.answer(verb)
 

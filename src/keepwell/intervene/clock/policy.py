@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -157,6 +157,23 @@ class ClockSpec(_Part):
         return None if amount is None else Target(int(amount), self.minutes is None)
 
 
+EXAMPLE: Final[dict[str, Any]] = {
+    "title": {"en": "First touch", "zh": "首次触达"},
+    "note": "Service standard 2026",
+    "clocks": [
+        {
+            "code": "first-touch",
+            "title": {"en": "First touch", "zh": "首次触达"},
+            "starts_on": ["case.opened", "case.reopened"],
+            "stops_on": ["case.contacted", "case.closed"],
+            "minutes": {"severe": 240, "any": 480},
+            "warn": [0.5, 0.8],
+            "escalate": [{"at": 1, "to": "lead"}, {"at": 1.5, "to": "director"}],
+        }
+    ],
+}
+
+
 class PolicyBody(_Part):
     """A clock policy.
 
@@ -165,6 +182,8 @@ class PolicyBody(_Part):
         note: where it comes from.
         clocks: its promises, each code once.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     title: Title
     note: Annotated[str, StringConstraints(max_length=1000)] = ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from keepwell.frame.database import Tx
@@ -16,7 +17,14 @@ from keepwell.intervene.clock.model import ActivePolicy, Clock, ClockEvent, Cloc
 from keepwell.intervene.clock.state import LIVE
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.model import Client
-from keepwell.trust.book.repo import current_generation, scoped
+from keepwell.trust.book.repo import (
+    Shape,
+    current_generation,
+    scoped,
+    scoped_as,
+    shape_of,
+    values,
+)
 
 _LIVE = [state.value for state in LIVE]
 _ORDER = ((Clock.due_rank, False), (Clock.clock_id, False))
@@ -64,7 +72,9 @@ def page(tx: Tx, actor: Actor, filters: Filters, limit: int, cursor: str | None)
 
 def find(tx: Tx, actor: Actor, clock_id: str, lock: bool = False) -> Clock | None:
     """A clock in the actor's scope."""
-    statement = select(Clock).where(Clock.clock_id == clock_id, scoped(tx, actor, Clock.client_id))
+    statement = select(Clock).where(
+        Clock.clock_id == clock_id, scoped(tx, actor, Clock.client_id, few=True)
+    )
     return tx.session.scalar(_locked(statement) if lock else statement)
 
 
@@ -93,16 +103,21 @@ def live_of(tx: Tx, kind: str, subject_id: str) -> list[Clock]:
 
 def of_subjects(tx: Tx, actor: Actor, kind: str, ids: Iterable[str]) -> Sequence[Clock]:
     """Clocks of subjects in the actor's scope, newest round first."""
-    statement = (
+    named = values(tx, actor) | {"kind": kind, "ids": list(ids)}
+    return tx.session.scalars(_of_subjects(shape_of(tx, actor)), named).all()
+
+
+@lru_cache(maxsize=100)
+def _of_subjects(shape: Shape) -> Select[Any]:
+    return (
         select(Clock)
         .where(
-            Clock.subject_kind == kind,
-            Clock.subject_id.in_(list(ids)),
-            scoped(tx, actor, Clock.client_id),
+            Clock.subject_kind == bindparam("kind"),
+            Clock.subject_id.in_(bindparam("ids", expanding=True)),
+            scoped_as(shape, Clock.client_id, few=True),
         )
         .order_by(Clock.round.desc(), Clock.clock_id)
     )
-    return tx.session.scalars(statement).all()
 
 
 def codes_of_round(tx: Tx, kind: str, subject_id: str) -> tuple[int, set[str]]:

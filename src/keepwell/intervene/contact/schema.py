@@ -6,8 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from keepwell.frame.text import Note
-from keepwell.intervene.case.schema import Moment
+from keepwell.frame.text import Moment, Note
 from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result
 
 _AT = "2026-03-04T02:00:00Z"

@@ -6,6 +6,7 @@ from typing import Any
 
 from keepwell.frame.database import Tx
 from keepwell.intervene.alert.policy import Status
+from keepwell.intervene.alert.schema import AlertOut
 from keepwell.intervene.alert.service import AlertFilter, list_alerts
 from keepwell.intervene.case.repo import CaseFilter
 from keepwell.intervene.case.service import list_cases
@@ -47,13 +48,14 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
     client = get_client(tx, actor, client_id)
     shown = client_out(tx, actor, client)
     chosen = AlertFilter(status=_SHOWN, client=client_id)
+    alerts, _ = list_alerts(tx, actor, chosen, "-urgency", MOST_CASES, None)
     words = history(tx, actor, client_id) if actor.may(Permission.CONSENT_READ) else ()
     requests = exits.open_in_scope(tx, actor, client_id) if actor.may(Permission.EXIT_READ) else ()
     return ContextOut(
         client=shown,
         why=why(client, actor, tx.frame.currency),
         as_of=generations.as_of(tx, client.generation_id),
-        alerts=list_alerts(tx, actor, chosen, "-urgency", MOST_CASES, None).items,
+        alerts=[AlertOut.model_validate(row) for row in alerts],
         cases=_cases(tx, actor, client_id),
         exits=exit_schema.shown(tx, requests),
         open_complaints=open_complaints(tx, client_id),
@@ -100,11 +102,10 @@ def _verdict(tx: Tx, actor: Actor, client_id: str, aim: Aim) -> VerdictOut:
 def _cases(tx: Tx, actor: Actor, client_id: str) -> list[CaseContext]:
     chosen = CaseFilter(client_id=client_id, live=True)
     rows, _ = list_cases(tx, actor, chosen, "urgency", MOST_CASES, None)
-    clocks = of_subjects(tx, actor, "case", [case.case_id for case, _ in rows])
+    clocks = of_subjects(tx, actor, "case", [row.case_id for row in rows])
     out = []
-    for case, owner in rows:
-        item = CaseContext.model_validate(case)
-        item.owner_name = owner
-        item.clocks = list(clocks.get(case.case_id, []))
+    for row in rows:
+        item = CaseContext.model_validate(row)
+        item.clocks = list(clocks.get(row.case_id, []))
         out.append(item)
     return out

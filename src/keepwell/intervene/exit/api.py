@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page, encode_cursor
-from keepwell.frame.problem import NotAllowed, also
+from keepwell.frame.problem import also
 from keepwell.frame.text import ClientId, Id
 from keepwell.intervene.exit import service
 from keepwell.intervene.exit.model import ExitRequest
 from keepwell.intervene.exit.policy import ExitState
 from keepwell.intervene.exit.schema import CancelIn, ExitIn, ExitOut, HoldIn, shown
 from keepwell.trust.access.call import Call, Reply, allow
-from keepwell.trust.access.export import csv_reply
+from keepwell.trust.access.export import CSV, MOST_ROWS, Format, download
 from keepwell.trust.access.policy import Actor, Permission
 
 router = APIRouter(tags=["exits"])
 
 ExitId = Annotated[Id, Path(examples=["exit_01kdvdna00fgzjsdqkfb56fv6q"])]
 HoldId = Annotated[Id, Path(examples=["hold_01kdvdna00fgzjsdqkfb56fv6q"])]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+_AT_ONCE = 500
 _COLUMNS = (
     "request_id", "client_id", "kind", "state", "steps", "blockers", "requested_at", "settled_at",
     "due_at", "completed_at", "cancelled_at", "retention_contacts", "refused",
@@ -32,28 +32,31 @@ _COLUMNS = (
 
 @router.get(
     "/exits", response_model=Page[ExitOut], operation_id="list_exits",
-    summary="Exit requests, newest first", responses=_CSV,
+    summary="Exit requests, newest first", responses=CSV,
 )  # fmt: skip
 def list_exits(
     client_id: Annotated[ClientId | None, Query()] = None,
     state: Annotated[ExitState | None, Query()] = None,
-    format: Annotated[Literal["json", "csv"], Query()] = "json",
+    format: Format = "json",
     limit: Limit = 50,
     cursor: Cursor = None,
     call: Call = allow(Permission.EXIT_READ),
 ) -> Response:
     """Requests of clients in your scope."""
+    chosen = state.value if state else None
 
-    def verb(tx: Tx, actor: Actor) -> Any:
-        if format == "csv" and not actor.may(Permission.CLIENT_EXPORT):
-            permission = Permission.CLIENT_EXPORT.value
-            raise NotAllowed("access.permission-missing", permission=permission)
-        chosen = state.value if state else None
+    def cells(tx: Tx, actor: Actor) -> Iterator[list[Any]]:
+        rows = service.page(tx, actor, client_id, chosen, MOST_ROWS, None)
+        for first in range(0, len(rows), _AT_ONCE):
+            for one in shown(tx, rows[first : first + _AT_ONCE]):
+                yield [getattr(one, column) for column in _COLUMNS]
+
+    if format == "csv":
+        return download(call, cells, _COLUMNS, "exits")
+
+    def verb(tx: Tx, actor: Actor) -> Page[ExitOut]:
         rows = service.page(tx, actor, client_id, chosen, limit, cursor)
         items = shown(tx, rows[:limit])
-        if format == "csv":
-            cells = ([getattr(one, column) for column in _COLUMNS] for one in items)
-            return csv_reply(cells, _COLUMNS, "exits")
         last = rows[limit - 1] if len(rows) > limit else None
         following = encode_cursor([last.requested_at, last.request_id]) if last else None
         return Page[ExitOut](items=items, next=following)
@@ -165,4 +168,4 @@ def _change(
 
 
 def _reply(tx: Tx, request: ExitRequest) -> Reply:
-    return Reply(shown(tx, [request])[0], version=request.version)
+    return Reply(shown(tx, [request])[0], version=request.version, anew=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from keepwell.frame.database import Tx
-from keepwell.frame.text import ClientId, Id, Note
+from keepwell.frame.text import ClientId, Id, Moment, Note
 from keepwell.intervene.exit import service
 from keepwell.intervene.exit.model import ExitHold, ExitRequest
 from keepwell.intervene.exit.policy import ExitKind, ExitState, ExitStep, HoldCode
@@ -31,7 +31,7 @@ class ExitIn(BaseModel):
     client_id: ClientId = Field(examples=["c1"])
     kind: ExitKind = Field(examples=["close"])
     request_id: Id | None = Field(default=None, examples=["X-2026-0001"])
-    requested_at: AwareDatetime | None = Field(default=None, examples=["2026-03-04T10:00:00+08:00"])
+    requested_at: Moment | None = Field(default=None, examples=["2026-03-04T10:00:00+08:00"])
 
 
 class HoldIn(BaseModel):
@@ -46,7 +46,7 @@ class HoldIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: HoldCode = Field(examples=["margin-debt"])
-    until: AwareDatetime = Field(examples=["2026-03-06T15:00:00+08:00"])
+    until: Moment = Field(examples=["2026-03-06T15:00:00+08:00"])
     appeal: Note = Field(examples=["Write to compliance@example.com; answered within 15 days."])
 
 

@@ -277,7 +277,7 @@ def _fields(tx: Tx, row: WebhookEndpoint) -> dict[str, object]:
 
 
 def _shown(tx: Tx, row: WebhookEndpoint) -> Reply:
-    return Reply(_endpoint(tx, row), version=row.version)
+    return Reply(_endpoint(tx, row), version=row.version, anew=True)
 
 
 def _made(tx: Tx, row: WebhookEndpoint) -> Reply:

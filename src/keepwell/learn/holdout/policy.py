@@ -47,6 +47,7 @@ class Lot:
     def __init__(self, secret: bytes, period: str) -> None:
         key = hashlib.blake2b(secret, digest_size=32, person=b"kw-holdout").digest()
         self._order = hashlib.blake2b(f"client\0{period}".encode(), key=key, digest_size=16)
+        self._seal = hashlib.blake2b(f"seal\0{period}\0".encode(), key=key, digest_size=32)
         self._start = hashlib.blake2b(f"block\0{period}".encode(), key=key, digest_size=16)
 
     def of(self, client_id: str) -> int:
@@ -65,6 +66,18 @@ class Lot:
             share: millionths.
         """
         return self.of(client_id) % WHOLE < share
+
+    def seal(self, block: str, drawn: Iterable[tuple[str, bool]]) -> bytes:
+        """A digest of a drawn block that nobody without the secret can try arms against.
+
+        Args:
+            block: its name.
+            drawn: its clients, each with whether it is held out, in any order.
+        """
+        lines = sorted(f"{client}\0{int(held)}" for client, held in drawn)
+        digest = self._seal.copy()
+        digest.update("\0\0".join([block, *lines]).encode())
+        return digest.digest()
 
     def block(self, block: str, clients: Iterable[str], share: int) -> list[tuple[str, bool]]:
         """Draw a block: each client with whether it is held out.
@@ -87,6 +100,11 @@ def _finish(begun: hashlib.blake2b, name: str) -> int:
     digest = begun.copy()
     digest.update(b"\0" + name.encode())
     return int.from_bytes(digest.digest(), "big")
+
+
+def seal_of(seals: Iterable[bytes]) -> str:
+    """One digest, in hex, of a draw's blocks in any order."""
+    return hashlib.sha256(b"".join(sorted(seals))).hexdigest()
 
 
 def parts_of(clients: Sequence[str], lot: Lot, most: int) -> list[list[str]]:

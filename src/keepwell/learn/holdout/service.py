@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,6 +26,7 @@ from keepwell.learn.holdout.policy import (
     parts_of,
     period_of,
     ratio_p,
+    seal_of,
 )
 from keepwell.learn.holdout.schema import HoldoutOut, ManagerOut
 from keepwell.trust.access.policy import SYSTEM, Actor
@@ -129,6 +131,7 @@ def draw(frame: Frame, generation_id: int, still: Callable[[], object] | None = 
         groups = list(_groups(repo.managers(tx, generation_id)))
     batch = ""
     drawn = 0
+    seals: list[bytes] = []
     for group in groups:
         if still is not None:
             still()
@@ -137,10 +140,14 @@ def draw(frame: Frame, generation_id: int, still: Callable[[], object] | None = 
             if not repo.any_undrawn(tx, generation_id, name, group):
                 continue
         batch = batch or _begin_batch(frame)
-        drawn += _draw_group(frame, generation_id, name, group, batch)
+        drawn += _draw_group(frame, generation_id, name, group, batch, seals)
     if drawn:
         with frame.write() as tx:
-            data = {"generation_id": generation_id, "batch": batch, "drawn": drawn}
+            data = {
+                "generation_id": generation_id, "batch": batch, "drawn": drawn,
+                "blocks": len(seals), "digest": seal_of(seals),
+                "secret": fingerprint(frame.secret),
+            }  # fmt: skip
             record(tx, SYSTEM, EvidenceKind.HOLDOUT_DRAWN, subject=name, data=data)
     return drawn
 
@@ -170,19 +177,29 @@ def _groups(managers: list[tuple[str | None, int]]) -> Iterator[list[str | None]
 
 
 def _draw_group(
-    frame: Frame, generation_id: int, name: str, group: list[str | None], batch: str
+    frame: Frame,
+    generation_id: int,
+    name: str,
+    group: list[str | None],
+    batch: str,
+    seals: list[bytes],
 ) -> int:
     for mark in ("", "b", "c"):
         try:
-            return _draw_once(frame, generation_id, name, group, batch + mark)
+            return _draw_once(frame, generation_id, name, group, batch + mark, seals)
         except IntegrityError:
             # Somebody among them was drawn alone just now; look again who is left.
             continue
-    return _draw_once(frame, generation_id, name, group, batch + "d")
+    return _draw_once(frame, generation_id, name, group, batch + "d", seals)
 
 
 def _draw_once(
-    frame: Frame, generation_id: int, name: str, group: list[str | None], batch: str
+    frame: Frame,
+    generation_id: int,
+    name: str,
+    group: list[str | None],
+    batch: str,
+    seals: list[bytes],
 ) -> int:
     with frame.read() as tx:
         period = repo.period_row(tx, name)
@@ -197,11 +214,10 @@ def _draw_once(
             suffix = f".{number}" if len(parts) > 1 else ""
             stratum = f"{manager}/{batch}{suffix}"
             blocks.append((manager, stratum, lot.block(stratum, part, period.share)))
-    if sum(len(drawn) for _, _, drawn in blocks) <= LARGEST:
-        _store(frame, period, blocks)
-    else:
-        for block in blocks:
-            _store(frame, period, [block])
+    together = sum(len(drawn) for _, _, drawn in blocks) <= LARGEST
+    for some in [blocks] if together else [[block] for block in blocks]:
+        _store(frame, period, some)
+        seals += [lot.seal(stratum, drawn) for _, stratum, drawn in some]
     return len(waiting)
 
 
@@ -260,6 +276,24 @@ def read_holdout(
         ],
         next=encode_cursor([found[limit - 1][0]]) if len(found) > limit else None,
     )  # fmt: skip
+
+
+def digest_of(tx: Tx, period: str, batch: str, secret: bytes) -> str:
+    """The digest of one draw as stored, to compare with the one in the evidence log.
+
+    Args:
+        tx: the unit of work.
+        period: such as '2026'.
+        batch: number of the draw within the period, as the log names it.
+        secret: of the desk that drew.
+    """
+    lot = Lot(secret, period)
+    mine = re.compile(rf".*/{re.escape(batch)}[b-d]?(\.\d+)?", re.DOTALL)
+    return seal_of(
+        lot.seal(stratum, [(arm.client_id, arm.arm == HOLD_OUT) for arm in rows])
+        for stratum, rows in groupby(repo.all_arms(tx, period), key=lambda arm: str(arm.stratum))
+        if mine.fullmatch(stratum)
+    )
 
 
 def redo(tx: Tx, period: str, secret: bytes) -> list[str]:

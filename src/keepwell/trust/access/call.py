@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from keepwell.core.errors import nearest
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
 from keepwell.frame.problem import (
@@ -60,6 +62,7 @@ class Reply:
         media_type: of bytes.
         secret: whether the content must not be kept for a repeat by Idempotency-Key; the repeat
             then answers 409, and does nothing.
+        anew: whether the content changes without a new version, so that it is always sent whole.
     """
 
     content: Any
@@ -68,6 +71,7 @@ class Reply:
     headers: dict[str, str] | None = None
     media_type: str = "application/json"
     secret: bool = False
+    anew: bool = False
 
 
 class Call:
@@ -99,6 +103,7 @@ class Call:
         Raises:
             NotAuthenticated: nobody, or no longer.
             NotAllowed: the actor lacks the permission.
+            Unprocessable: a query parameter that the endpoint does not have.
         """
         with self.frame.read() as tx:
             actor = self._actor(tx)
@@ -230,7 +235,21 @@ class Call:
             raise NotAllowed("access.password-change-needed")
         if self.permission is not None and not actor.may(self.permission):
             raise NotAllowed("access.permission-missing", permission=self.permission.value)
+        self._check_query()
         return actor
+
+    def _check_query(self) -> None:
+        # A filter with a typing error must not quietly mean everything.
+        given = set(self.request.query_params)
+        if not given:
+            return
+        known = query_names(self.request.scope.get("route"))
+        for name in sorted(given - known):
+            raise Unprocessable(
+                "request.query-unknown", name=name[:100],
+                nearest=nearest(name[:100], sorted(known)) or "–",
+                known=", ".join(sorted(known)) or "–",
+            )  # fmt: skip
 
     def _touch(self) -> None:
         if self.identity and self.identity.is_due(self.frame.now()):
@@ -251,8 +270,10 @@ class Call:
         headers = {"Cache-Control": "no-store", **(reply.headers or {})}
         if reply.version is not None:
             headers["ETag"] = f'"{reply.version}"'
-            if self.request.method == "GET" and (
-                self.request.headers.get("if-none-match") == headers["ETag"]
+            if (
+                self.request.method == "GET"
+                and not reply.anew
+                and (self.request.headers.get("if-none-match") == headers["ETag"])
             ):
                 return Response(None, 304, headers)
         status = reply.status or 200
@@ -324,6 +345,26 @@ def guard(route: Any) -> Allow | None:
         if isinstance(inner.call, Allow):
             return inner.call
     return None
+
+
+def query_names(route: Any) -> frozenset[str]:
+    """Names of the query parameters that an endpoint takes."""
+    if getattr(route, "dependant", None) is None:
+        return frozenset()
+    known = _QUERY.get(route.endpoint)
+    if known is None:
+        known = _QUERY[route.endpoint] = frozenset(_names_in(route.dependant))
+    return known
+
+
+def _names_in(dependant: Any) -> Iterator[str]:
+    for field in dependant.query_params:
+        yield field.alias
+    for inner in dependant.dependencies:
+        yield from _names_in(inner)
+
+
+_QUERY: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
 
 async def vet(request: Request) -> None:

@@ -26,6 +26,8 @@ Format = Annotated[
 MEDIA_TYPE = "text/csv; charset=utf-8"
 MOST_ROWS = 50_000
 """A download is whole or refused, never cut off."""
+CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+"""For `responses` of lists that `?format=csv` downloads."""
 # What Excel, LibreOffice and WPS take for the beginning of a formula, also full-width.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 

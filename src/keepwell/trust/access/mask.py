@@ -109,7 +109,7 @@ def show(actor: Actor, client: Profile, currency: str) -> Shown:
         region=client.region,
         assets=None if banded else client.assets,
         assets_band=band(client.assets, currency),
-        reasons=[_reason(r, banded) for r in client.reasons or []],
+        reasons=_without_facts(client.reasons) if banded else client.reasons or [],
         masked=[] if clear else [f for f in UNMASKABLE if getattr(client, f) is not None],
     )
 
@@ -152,5 +152,5 @@ def band(assets: int | None, currency: str) -> str | None:
     return BANDS[sum(assets >= edge * unit for edge in EDGES)]
 
 
-def _reason(reason: dict[str, Any], banded: bool) -> dict[str, Any]:
-    return {k: v for k, v in reason.items() if not (banded and k == "facts")}
+def _without_facts(reasons: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    return [{k: v for k, v in reason.items() if k != "facts"} for reason in reasons or []]

@@ -58,13 +58,17 @@ _BY_LOGIN = (
 
 def by_token(tx: Tx, digest: bytes) -> Any:
     """User, place and token of a live token."""
-    return tx.session.execute(_BY_TOKEN, {"digest": digest, "at": tx.at}).first()
+    return _first(tx.rows(_BY_TOKEN, {"digest": digest, "at": tx.at}))
 
 
 def by_session(tx: Tx, digest: bytes, idle: timedelta) -> Any:
     """User, place and session of a live session."""
     values = {"digest": digest, "at": tx.at, "idle_since": tx.at - idle}
-    return tx.session.execute(_BY_SESSION, values).first()
+    return _first(tx.rows(_BY_SESSION, values))
+
+
+def _first(rows: Sequence[Any]) -> Any:
+    return rows[0] if rows else None
 
 
 def by_local_login(tx: Tx, login: str) -> Any:

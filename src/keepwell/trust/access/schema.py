@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic import StringConstraints as Text
 
-from keepwell.frame.text import Id, Line
+from keepwell.frame.text import Id, Line, Moment
 from keepwell.trust.access.passwords import LONGEST
 from keepwell.trust.access.policy import Permission, Role, Scope
 
@@ -129,7 +129,7 @@ class TokenIn(_Given):
     permissions: list[Permission] = Field(
         min_length=1, max_length=len(Permission), examples=[["case:read", "client:read"]]
     )
-    expires_at: AwareDatetime = Field(examples=["2026-09-01T00:00:00Z"])
+    expires_at: Moment = Field(examples=["2026-09-01T00:00:00Z"])
 
 
 class TokenOut(BaseModel):

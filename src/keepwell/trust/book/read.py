@@ -15,17 +15,10 @@ from keepwell.trust.access.model import Unmasking
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book import read_repo as repo
 from keepwell.trust.book.model import Client
-from keepwell.trust.book.read_repo import Wanted
+from keepwell.trust.book.read_repo import SORTS, Wanted
 from keepwell.trust.book.service import get_client
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
-
-SORTS: Final[dict[str, tuple[Any, type]]] = {
-    "score": (Client.rank_score, float),
-    "assets": (Client.assets, int),
-    "client_id": (Client.client_id, str),
-}
-"""Names by which clients can be sorted, with column and type of the cursor's value."""
 
 HEADS: Final = (
     "client_id", "name", "phone", "birth_decade", "opened_year", "region", "city_tier",
@@ -37,8 +30,8 @@ HEADS: Final = (
 
 def list_clients(
     tx: Tx, actor: Actor, wanted: Wanted, sort: str, limit: int, cursor: str | None
-) -> tuple[list[Client], str | None]:
-    """A page of clients and the cursor of the next.
+) -> tuple[Sequence[Any], str | None]:
+    """A page of clients, as rows of all columns, and the cursor of the next.
 
     Args:
         tx: unit of work.
@@ -139,22 +132,14 @@ def list_unmaskings(
 
 def _rows(
     tx: Tx, actor: Actor, wanted: Wanted, sort: str, limit: int, cursor: str | None
-) -> list[Client]:
+) -> Sequence[Any]:
     name, down = sort_key(sort, list(SORTS))
     if sees_bands(actor) and (name == "assets" or wanted.min_assets is not None):
         raise NotAllowed("access.field-banded")
-    column, kind = SORTS[name]
-    statement = repo.clients(tx, actor, wanted)
-    order: list[tuple[Any, bool]] = [(Client.client_id, down)]
-    kinds: list[type] = [str]
-    if name != "client_id":
-        order, kinds = [(column, down), *order], [kind, *kinds]
-    if name == "assets":
-        statement = statement.where(Client.assets.is_not(None))
-    return list(tx.session.scalars(page_of(statement, order, kinds, limit, cursor)))
+    return repo.clients(tx, actor, wanted, (name, down), limit, cursor)
 
 
-def _place(client: Client, sort: str) -> list[Any]:
+def _place(client: Any, sort: str) -> list[Any]:
     column = SORTS[sort.removeprefix("-")][0]
     if column is Client.client_id:
         return [client.client_id]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from keepwell.frame.database import Tx
+from keepwell.frame.paging import page_values, prepared_page
 from keepwell.trust.access.model import Staff, Unmasking, User
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.model import Client
-from keepwell.trust.book.repo import scoped, visible
+from keepwell.trust.book.repo import Shape, scoped, shape_of, values, visible_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +49,78 @@ class Wanted:
 
 
 _SAME = ("tier", "manager_id", "adviser_id", "branch_id", "note", "status")
+_COLUMNS = tuple(Client.__table__.c)
+
+SORTS: Final[dict[str, tuple[Any, type]]] = {
+    "score": (Client.rank_score, float),
+    "assets": (Client.assets, int),
+    "client_id": (Client.client_id, str),
+}
+"""Names by which clients can be sorted, with column and type of the cursor's value."""
 
 
-def clients(tx: Tx, actor: Actor, wanted: Wanted) -> Select[Any]:
-    """The clients that an actor may see, filtered."""
-    statement = visible(tx, actor)
-    for name in _SAME:
-        value = getattr(wanted, name)
-        if value is not None:
-            statement = statement.where(getattr(Client, name) == value)
-    if wanted.team_id is not None:
-        team = select(Staff.staff_id).where(Staff.team_id == wanted.team_id)
+def clients(
+    tx: Tx, actor: Actor, wanted: Wanted, sort: tuple[str, bool], limit: int, cursor: str | None
+) -> Sequence[Any]:
+    """A page of the clients that an actor may see, as rows of all columns; one row longer.
+
+    Args:
+        tx: the unit of work.
+        actor: whose scope.
+        wanted: which clients.
+        sort: a name of `SORTS` and whether it descends.
+        limit: rows of a page.
+        cursor: of the page before.
+    """
+    given = {
+        name: value for name in wanted.__slots__ if (value := getattr(wanted, name)) is not None
+    }
+    search = given.pop("search", None)
+    shape = shape_of(tx, actor)
+    statement = _listing(shape, frozenset(given), *sort, cursor is not None)
+    if search is not None:
+        statement = statement.where(_begins(tx, search))
+    name = sort[0]
+    kinds = [str] if name == "client_id" else [SORTS[name][1], str]
+    named = values(tx, actor) | given | page_values(kinds, limit, cursor)
+    return tx.rows(statement, named)
+
+
+@lru_cache(maxsize=500)
+def _listing(
+    shape: Shape, given: frozenset[str], sort: str, down: bool, paged: bool
+) -> Select[Any]:
+    statement = visible_as(shape, *_COLUMNS)
+    for name in sorted(given & set(_SAME)):
+        statement = statement.where(getattr(Client, name) == bindparam(name))
+    if "team_id" in given:
+        team = select(Staff.staff_id).where(Staff.team_id == bindparam("team_id"))
         statement = statement.where(Client.manager_id.in_(team))
-    if wanted.min_score is not None:
-        statement = statement.where(Client.rank_score >= wanted.min_score)
-    if wanted.max_score is not None:
-        statement = statement.where(Client.rank_score.between(0, wanted.max_score))
-    if wanted.min_assets is not None:
-        statement = statement.where(Client.assets >= wanted.min_assets)
-    if wanted.search is not None:
-        statement = statement.where(_begins(tx, wanted.search))
-    return statement
+    if "min_score" in given:
+        statement = statement.where(Client.rank_score >= bindparam("min_score"))
+    if "max_score" in given:
+        statement = statement.where(Client.rank_score.between(0, bindparam("max_score")))
+    if "min_assets" in given:
+        statement = statement.where(Client.assets >= bindparam("min_assets"))
+    if sort == "assets":
+        statement = statement.where(Client.assets.is_not(None))
+    order: list[tuple[Any, bool]] = [(Client.client_id, down)]
+    if sort != "client_id":
+        order = [(SORTS[sort][0], down), *order]
+    return prepared_page(statement, order, paged)
+
+
+def client(tx: Tx, actor: Actor, client_id: str) -> Client | None:
+    """A client of the generation in force that the actor may see."""
+    named = values(tx, actor) | {"client_id": client_id}
+    found: Client | None = tx.session.scalar(_one(shape_of(tx, actor)), named)
+    return found
+
+
+@lru_cache(maxsize=100)
+def _one(shape: Shape) -> Select[Any]:
+    one: Select[Any] = visible_as(shape, Client).where(Client.client_id == bindparam("client_id"))
+    return one
 
 
 def _begins(tx: Tx, text: str) -> ColumnElement[bool]:

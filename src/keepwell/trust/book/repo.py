@@ -44,21 +44,23 @@ class Shape(NamedTuple):
         scope: what is covered; NONE where the actor has no place in it.
         adviser: whether one's own clients are those advised.
         lent: whether clients may be lent to the actor.
+        sqlite: whether SQLite runs the statement; the planners differ.
     """
 
     scope: Scope
     adviser: bool
     lent: bool
+    sqlite: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Who:
     """The actor's places and the instant: values, or parameters of a prepared statement."""
 
-    staff: str | None | BindParameter[Any]
-    team: str | None | BindParameter[Any]
-    branch: str | None | BindParameter[Any]
-    region: str | None | BindParameter[Any]
+    staff: str | BindParameter[Any] | None
+    team: str | BindParameter[Any] | None
+    branch: str | BindParameter[Any] | None
+    region: str | BindParameter[Any] | None
     at: datetime | BindParameter[Any]
 
 
@@ -68,14 +70,15 @@ _ANYBODY: Final = _Who(
 )  # fmt: skip
 
 
-def shape_of(actor: Actor) -> Shape:
+def shape_of(tx: Tx, actor: Actor) -> Shape:
     """The form of an actor's scope."""
     place = {
         Scope.OWN: actor.staff_id, Scope.TEAM: actor.team_id, Scope.BRANCH: actor.branch_id,
         Scope.REGION: actor.region_id, Scope.ALL: "all",
     }.get(actor.scope)  # fmt: skip
     scope = actor.scope if place else Scope.NONE
-    return Shape(scope, actor.role is Role.ADVISER, bool(actor.staff_id))
+    sqlite = tx.frame.database.is_sqlite
+    return Shape(scope, actor.role is Role.ADVISER, bool(actor.staff_id), sqlite)
 
 
 def values(tx: Tx, actor: Actor) -> dict[str, Any]:
@@ -99,7 +102,7 @@ def visible(tx: Tx, actor: Actor, *columns: Any) -> Select[Any]:
         actor: whose scope.
         *columns: of `Client`; default: the entity.
     """
-    return _visible(shape_of(actor), _who(tx, actor), columns or (Client,))
+    return _visible(shape_of(tx, actor), _who(tx, actor), columns or (Client,))
 
 
 def visible_as(shape: Shape, *columns: Any) -> Select[Any]:
@@ -116,7 +119,7 @@ def scoped(tx: Tx, actor: Actor, client_id: Any, few: bool = False) -> ColumnEle
         client_id: the column.
         few: whether the statement picks few rows by its other conditions, such as one by its id.
     """
-    return _scoped(shape_of(actor), _who(tx, actor), client_id, few)
+    return _scoped(shape_of(tx, actor), _who(tx, actor), client_id, few)
 
 
 def scoped_as(shape: Shape, client_id: Any, few: bool = False) -> ColumnElement[bool]:
@@ -153,30 +156,39 @@ def _lent(who: _Who) -> Select[str]:
 
 
 def _visible(shape: Shape, who: _Who, columns: Any) -> Select[Any]:
-    statement = select(*columns).where(  # unscoped: this is the scope
+    statement = select(*columns).where(  # unscoped: the scope itself
         Client.generation_id == current_generation()
     )
-    if shape.scope is Scope.ALL:
-        return statement
-    condition = _covered(shape, who, Client)
-    if shape.lent:
-        condition = or_(condition, Client.client_id.in_(_lent(who)))
-    return statement.where(condition)
+    if shape.scope is Scope.OWN and not shape.sqlite:  # which takes two indexes for an "or"
+        return statement.where(Client.client_id.in_(_ids(shape, who)))
+    covered = _covered(shape, who, Client)
+    return statement.where(_or_lent(shape, who, covered, Client.client_id))
 
 
 def _scoped(shape: Shape, who: _Who, client_id: Any, few: bool) -> ColumnElement[bool]:
     if shape.scope is Scope.ALL:
         return true()
-    book = select(_BOOK.c.client_id).where(_BOOK.c.generation_id == current_generation())
-    covered = _covered(shape, who, _BOOK.c)
     if shape.scope in _NARROW and not few:
-        # All ids of the scope, each part by its own index, of which the list takes its rows.
-        ids: Any = book.where(covered)
-        if shape.lent:
-            ids = union_all(ids, book.where(_BOOK.c.client_id.in_(_lent(who))))
-        inside: ColumnElement[bool] = client_id.in_(ids)
+        inside: ColumnElement[bool] = client_id.in_(_ids(shape, who))
         return inside
     # One look into the book for each row: to gather a region's ids takes longer than a page.
-    if shape.lent:
-        covered = or_(covered, _BOOK.c.client_id.in_(_lent(who)))
-    return exists(book.where(covered, _BOOK.c.client_id == client_id))
+    covered = _or_lent(shape, who, _covered(shape, who, _BOOK.c), _BOOK.c.client_id)
+    return exists(_book().where(covered, _BOOK.c.client_id == client_id))
+
+
+def _ids(shape: Shape, who: _Who) -> Any:
+    """All ids of a narrow scope, each part by its own index, of which a list takes its rows."""
+    ids = _book().where(_covered(shape, who, _BOOK.c))
+    if not shape.lent:
+        return ids
+    return union_all(ids, _book().where(_BOOK.c.client_id.in_(_lent(who))))
+
+
+def _book() -> Select[str]:
+    return select(_BOOK.c.client_id).where(_BOOK.c.generation_id == current_generation())
+
+
+def _or_lent(
+    shape: Shape, who: _Who, covered: ColumnElement[bool], client_id: Any
+) -> ColumnElement[bool]:
+    return or_(covered, client_id.in_(_lent(who))) if shape.lent else covered

@@ -29,8 +29,8 @@ from keepwell.frame.problem import NotFound
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.access.policy import SYSTEM, Actor
 from keepwell.trust.book import generation_repo as repo
+from keepwell.trust.book import read_repo
 from keepwell.trust.book.model import Client
-from keepwell.trust.book.repo import visible
 
 Rows: TypeAlias = pa.RecordBatch | Sequence[dict[str, Any]]
 Before = Callable[[Frame, int], object]
@@ -112,6 +112,8 @@ def publish(
 
 def _put_in_force(tx: Tx, number: int, work: _Work, as_of: datetime, model_version: str) -> None:
     from keepwell.jobs.service import enqueue
+    from keepwell.trust.evidence.policy import EvidenceKind
+    from keepwell.trust.evidence.service import record
 
     # Or refused before their row was written, and after the work had begun.
     scored = work.scored - repo.unscore(tx, number, _refusing(tx))
@@ -120,6 +122,7 @@ def _put_in_force(tx: Tx, number: int, work: _Work, as_of: datetime, model_versi
         "clients": work.clients, "scored": scored, "as_of": as_of.isoformat(),
         "model_version": model_version,
     }  # fmt: skip
+    record(tx, SYSTEM, EvidenceKind.GENERATION_PUBLISHED, subject=str(number), data=data)
     emit(tx, Event(EventName.GENERATION_PUBLISHED, str(number), SYSTEM.user_id, None, data))
     enqueue(tx, "alert.sweep", {"generation_id": number}, key=f"alert.sweep:{number}")
 
@@ -157,9 +160,7 @@ def get_client(tx: Tx, actor: Actor, client_id: str) -> Client:
     Raises:
         NotFound: there is none, or it is not the actor's to see.
     """
-    client: Client | None = tx.session.scalar(
-        visible(tx, actor).where(Client.client_id == client_id)
-    )
+    client = read_repo.client(tx, actor, client_id)
     if client is None:
         raise NotFound("access.client-unknown", client=client_id)
     return client

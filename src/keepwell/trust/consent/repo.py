@@ -14,11 +14,16 @@ from keepwell.trust.consent.policy import Purpose
 
 
 def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Consent | None:
-    """The word that counts, if any was said."""
+    """The word that counts, if any was said; locked, nobody says another one meanwhile."""
     statement = select(Consent).where(  # unscoped: a rule asks about one client
         Consent.client_id == client_id, Consent.purpose == purpose.value, Consent.newest
     )
-    return tx.session.scalar(statement.with_for_update() if lock else statement)
+    if not lock:
+        return tx.session.scalar(statement)
+    locked = statement.with_for_update().execution_options(populate_existing=True)
+    # Whoever waits for a word that another transaction then replaces gets no row on PostgreSQL;
+    # a second look sees the new one.
+    return tx.session.scalar(locked) or tx.session.scalar(locked)
 
 
 def refusing(purpose: Purpose) -> Select[str]:

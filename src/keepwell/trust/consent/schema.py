@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from keepwell.frame.text import Line
+from keepwell.frame.text import Line, Moment
 from keepwell.trust.consent.model import Consent
 from keepwell.trust.consent.policy import Purpose
 
@@ -25,7 +25,7 @@ class ConsentIn(BaseModel):
 
     purpose: Purpose = Field(examples=["profiling"])
     granted: bool = Field(examples=[False])
-    at: AwareDatetime | None = Field(default=None, examples=["2026-03-04T10:00:00+08:00"])
+    at: Moment | None = Field(default=None, examples=["2026-03-04T10:00:00+08:00"])
     source: Line = Field(default="desk", examples=["call"])
 
 

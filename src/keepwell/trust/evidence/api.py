@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page
-from keepwell.frame.text import ClientId, Id
+from keepwell.frame.text import ClientId, Id, Moment
 from keepwell.trust.access.call import Call, allow
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.evidence import prove, repo
@@ -40,8 +39,8 @@ def list_evidence(
     client_id: Annotated[ClientId | None, Query(description="About this client.")] = None,
     subject: Annotated[ClientId | None, Query(description="Id of what it happened to.")] = None,
     actor_id: Annotated[Id | None, Query(description="User who did it.")] = None,
-    since: Annotated[datetime | None, Query(description="Not before.")] = None,
-    until: Annotated[datetime | None, Query(description="Before.")] = None,
+    since: Annotated[Moment | None, Query(description="Not before.")] = None,
+    until: Annotated[Moment | None, Query(description="Before.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     call: Call = allow(Permission.EVIDENCE_READ),

@@ -246,6 +246,7 @@ def compose(
     kind: EvidenceKind,
     at: datetime,
     actor: str,
+    via: str,
     subject: str,
     client: str | None,
     data: Mapping[str, Any],
@@ -258,6 +259,7 @@ def compose(
         kind: what happened.
         at: when, with a time zone.
         actor: user id, or 'system'.
+        via: how the actor came: session, token, local or system.
         subject: id of what it happened to.
         client: the client's token.
         data: codes, ids and numbers, made plain by `plain`.
@@ -265,7 +267,7 @@ def compose(
     """
     document: dict[str, Any] = {
         "v": FORMAT, "id": entry_id, "kind": kind.value, "at": instant(at), "actor": actor,
-        "subject": subject, "data": dict(data),
+        "via": via, "subject": subject, "data": dict(data),
     }  # fmt: skip
     if client is not None:
         document["client"] = client

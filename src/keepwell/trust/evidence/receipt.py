@@ -14,7 +14,7 @@ from keepwell.trust.evidence.note import Checkpoint, NoteError, Verifier, open_c
 from keepwell.trust.evidence.policy import FORMAT, canonical, commitment
 
 RECEIPT: Final = "keepwell-receipt/1"
-ENTRY_KEYS: Final = {"v", "id", "kind", "at", "actor", "subject", "data"}
+ENTRY_KEYS: Final = {"v", "id", "kind", "at", "actor", "via", "subject", "data"}
 
 
 def coded(hashes: Sequence[bytes]) -> list[str]:

@@ -33,7 +33,7 @@ class EntryOut(BaseModel):
         examples=[
             {
                 "v": 1, "id": "ev_01kdvdna00fgzjsdqkfb56fv6q", "kind": "case.opened",
-                "at": "2026-03-04T02:00:00.000000Z", "actor": "system",
+                "at": "2026-03-04T02:00:00.000000Z", "actor": "system", "via": "system",
                 "subject": "case_01kdvdna00fgzjsdqkfb56fv6q",
                 "client": "cl_4603e5761d93c20977c09e365666e0f8", "data": {"reason": "risk"},
             }

@@ -113,7 +113,7 @@ def _entry(
     }
     subject = str(plain(fact.subject, client_id, token))
     body = compose(
-        entry_id=entry_id, kind=kind, at=tx.at, actor=actor.user_id, subject=subject,
+        entry_id=entry_id, kind=kind, at=tx.at, actor=actor.user_id, via=actor.via, subject=subject,
         client=token, data=plain(fact.data, client_id, token), personal=sealed,
     )  # fmt: skip
     row: dict[str, object] = {

@@ -148,6 +148,7 @@ def _event_batch() -> None:
         sa.Column("table", sa.String(length=64), nullable=False),
         sa.Column("accepted", sa.Integer(), nullable=False),
         sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
         sa.Column("received_at", Instant(), nullable=False),
         sa.Column("applied_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_event_batch")),
@@ -324,11 +325,11 @@ def _treatment() -> None:
         sa.Column("policy", sa.String(length=16), nullable=False),
         sa.CheckConstraint("arm IN ('contact', 'hold-out')", name=op.f("ck_treatment_arm")),
         sa.CheckConstraint(
-            "cause IN ('draw', 'ceiling', 'release', 'mandatory', 'profiling', 'exit')",
+            "cause IN ('draw', 'ceiling', 'release', 'mandatory', 'profiling', 'exit', 'person')",
             name=op.f("ck_treatment_cause"),
         ),
         sa.CheckConstraint(
-            "decision IN ('shown', 'held-out', 'held-back', 'exempt', 'profiling-refused', 'exit-requested')",
+            "decision IN ('shown', 'held-out', 'held-back', 'exempt', 'profiling-refused', 'exit-requested', 'by-hand')",
             name=op.f("ck_treatment_decision"),
         ),
         sa.CheckConstraint(

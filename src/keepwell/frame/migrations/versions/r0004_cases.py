@@ -133,6 +133,12 @@ def _retention_case_indexes() -> None:
         op.f("ix_retention_case_previous_id"), "retention_case", ["previous_id"], unique=False
     )
     op.create_index(
+        "ix_retention_case_urgent",
+        "retention_case",
+        ["next_due_at", "urgency", "case_id"],
+        unique=False,
+    )
+    op.create_index(
         "uq_retention_case_live",
         "retention_case",
         ["client_id", "reason"],
