@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from desk_fill import Filled, fill
+from desk_fill import PROGRAM, Filled, fill
 from desk_load import Load, drive, get
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks-desk.md"
@@ -77,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--timers", type=int, default=1_000)
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--publish", type=int, metavar="CLIENTS", help="a publication instead")
+    parser.add_argument("--overload", action="store_true", help="an overload instead")
     parser.add_argument("--tiered", type=float, default=0.1, help="share of them in a tier")
     parser.add_argument("--markdown", action="store_true", help=f"write {PAGE.name} in docs/")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
@@ -92,6 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lines += publication(name, root, url, args)
                 continue
             filled = fill(root, url, args.clients, args.cases)
+            if args.overload:
+                lines += overload(name, root, url, filled)
+                continue
             found = measure(root, url, filled, args.seconds, args.rounds)
             late = timers(root, url, args.timers)
         lines += report(name, found, late, args)
@@ -220,6 +224,17 @@ def publication(name: str, root: Path, url: str, args: argparse.Namespace) -> li
 
     phases = desk_publish.run(root, url, args.publish, args.tiered)
     return desk_publish.report(name, phases)
+
+
+def overload(name: str, root: Path, url: str, filled: Filled) -> list[str]:
+    """Lines of Markdown about three times the load that the server can take, for 20 s."""
+    import desk_overload
+
+    reads = [request for path in MIX.values() for request in requests(path, filled)]
+    clients = [client for pairs in filled.own.values() for _, client in pairs]
+    with server("desk", root, url, PORT + 1):
+        found = desk_overload.run(PORT + 1, reads, filled.tokens[PROGRAM], clients, 20)
+    return desk_overload.report(name, found)
 
 
 def report(

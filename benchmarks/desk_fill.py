@@ -21,6 +21,9 @@ from keepwell.trust.access.model import ApiToken, Branch, Region, Staff, Team, U
 from keepwell.trust.access.policy import GRANTS, Role
 from keepwell.trust.book.model import Client, Generation, Pointer
 
+PROGRAM = "load"
+"""Login of a program that records exits and sends events."""
+
 BOOK = 400
 """Clients per manager."""
 
@@ -48,7 +51,7 @@ class Filled:
 
     Attributes:
         managers: ids of those whose requests are sent.
-        tokens: API token of each.
+        tokens: API token of each, and of `PROGRAM`.
         own: some pairs of a case and its client in each one's book.
     """
 
@@ -82,7 +85,7 @@ def fill(root: Path, url: str, clients: int, cases: int) -> Filled:
         connection.commit()
     frame.close()
     asked = managers[:: max(len(managers) // 50, 1)]
-    return Filled(asked, {m: _token(m) for m in asked}, {m: own[m][:10] for m in asked})
+    return Filled(asked, {m: _token(m) for m in [*asked, PROGRAM]}, {m: own[m][:10] for m in asked})
 
 
 def _token(manager: str) -> str:
@@ -116,16 +119,27 @@ def _staff(frame: Frame, managers: list[str]) -> None:
             for m in managers
         ],
     )  # fmt: skip
+    program = GRANTS[Role.INTEGRATION]
+    _put(
+        frame, User,
+        [
+            {
+                "user_id": f"user_{PROGRAM}", "login": PROGRAM, "name": PROGRAM,
+                "role": "integration", "scope": program.scope.value, "created_at": now,
+            }
+        ],
+    )  # fmt: skip
+    grants = [(m, grant) for m in managers] + [(PROGRAM, program)]
     _put(
         frame, ApiToken,
         [
             {
                 "token_id": f"token_{m}", "user_id": f"user_{m}", "name": "load",
                 "prefix": "kw_bench", "digest": hashlib.sha256(_token(m).encode()).digest(),
-                "permissions": sorted(grant.permissions), "created_at": now,
+                "permissions": sorted(given.permissions), "created_at": now,
                 "expires_at": now + timedelta(days=30),
             }
-            for m in managers
+            for m, given in grants
         ],
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -145,13 +146,11 @@ class _raiser:  # noqa: N801 (a context manager)
         self._process.wait(20)
 
 
-def _phases(
-    marks: list[tuple[str, float]], log: Path, clients: dict[str, int]
-) -> list[Phase]:
+def _phases(marks: list[tuple[str, float]], log: Path, clients: dict[str, int]) -> list[Phase]:
     seen = np.array([[float(x) for x in line.split()] for line in log.read_text().splitlines()])
     found = []
     named = [(name, at) for name, at in marks if name]
-    for (name, begun), (_, ended) in zip(named, named[1:], strict=False):
+    for (name, begun), (_, ended) in pairwise(named):
         took = seen[(seen[:, 0] + seen[:, 1] > begun) & (seen[:, 0] < ended), 1]
         p99, longest = (float(np.quantile(took, 0.99)), float(took.max())) if len(took) else (0, 0)
         found.append(Phase(name, clients[name], ended - begun, len(took), p99, longest))

@@ -63,9 +63,7 @@ def test_a_desk_from_nothing_to_a_stop(place, start):
     done = keepwell("migrate", *here, url=url)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("The database is now at revision ")
-    made = keepwell(
-        "user", "add", "ann", "--role", "admin", "--keep", *here, url=url, given=f"{PASSWORD}\n"
-    )
+    made = keepwell("user", "add", "ann", "--role", "admin", *here, url=url, given=f"{PASSWORD}\n")
     assert (made.returncode, made.stdout) == (0, "User ann is made.\n"), made.stderr
 
     process = start("serve", *here, "--port", "0", url=url)

@@ -57,7 +57,7 @@ def kinds(desk):
 
 
 def test_a_user_from_the_first_day_to_the_last(place, run):
-    words = ("add", "ann", "--role", "admin", "--name", "Ann Lee", "--keep")
+    words = ("add", "ann", "--role", "admin", "--name", "Ann Lee")
     code, out, err = run(*words, given=f"{PASSWORD}\n")
     assert (code, out) == (0, "User ann is made.\n"), err
     assert log_in(place, "ann", PASSWORD).status_code == 201
@@ -66,7 +66,8 @@ def test_a_user_from_the_first_day_to_the_last(place, run):
     assert (mine["name"], mine["active"]) == ("Ann Lee", True)
     assert "Ann Lee" in run("list")[1]
 
-    code, out, _ = run("password", "ann", given="another long password\n")
+    assert log_in(place, "ann", PASSWORD).json()["must_change"] is False
+    code, out, _ = run("password", "ann", "--temporary", given="another long password\n")
     assert (code, out) == (0, "User ann has a new password.\n")
     assert log_in(place, "ann", PASSWORD).status_code == 401
     place.now.move(minutes=30)

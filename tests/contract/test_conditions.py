@@ -130,7 +130,7 @@ def _exit(desk):
 
 
 def exits(verb):
-    bodies = {"cancel": {"note": "By phone."}}
+    bodies = {"cancel": {"source": "Recording 7", "note": "Stays."}}
     bodies["holds"] = {
         "code": "court-order", "until": "2026-03-06T15:00:00+08:00", "appeal": "In writing."
     }  # fmt: skip

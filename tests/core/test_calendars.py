@@ -238,3 +238,20 @@ def test_ten_thousand_a_second():
     for minutes in range(5_000):
         XSHG.add(at + timedelta(minutes=minutes), timedelta(minutes=minutes % 3000 + 1))
     assert clock.process_time() - begin < 0.5
+
+
+def test_an_exchange_that_cannot_be_read_says_why_and_nothing_else_is_swallowed(monkeypatch):
+    from keepwell.core import calendars
+
+    assert calendars.load_fault("ASEX") == "NotImplementedError"
+    assert calendars.load_fault("XSHG") is None
+    assert calendars.load_fault(calendars.WEEKDAYS) is None
+
+    def broken(_):
+        raise MemoryError
+
+    monkeypatch.setattr(calendars, "_read_exchange", broken)
+    calendars._load.cache_clear()
+    with pytest.raises(MemoryError):
+        calendars.load_exchange("XSHG")
+    calendars._load.cache_clear()

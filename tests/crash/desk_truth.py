@@ -41,9 +41,7 @@ class Truth:
     def __init__(self, world: World, tx, got: list[tuple[dict[str, str], str]]) -> None:
         self.world, self.tx, self.got = world, tx, got
         self.entries = defaultdict(Counter)
-        for kind, subject in tx.session.execute(
-            select(EvidenceEntry.kind, EvidenceEntry.subject)
-        ):
+        for kind, subject in tx.session.execute(select(EvidenceEntry.kind, EvidenceEntry.subject)):
             self.entries[kind][subject] += 1
         self.messages = defaultdict(Counter)
         for message in self.all(WebhookMessage):
@@ -78,8 +76,9 @@ class Truth:
             assert shown == raised[a.alert_id] == (a.shown_at is not None), name
             assert self.messages["alert.raised"][a.alert_id] == shown, name
             assert treated[a.alert_id][Decision.HELD_BACK] <= 1, name
-            assert self.entries["alert.held-back"][a.alert_id] == (
-                treated[a.alert_id][Decision.HELD_BACK]
+            assert (
+                self.entries["alert.held-back"][a.alert_id]
+                == (treated[a.alert_id][Decision.HELD_BACK])
             ), name
             assert treated[a.alert_id][Decision.HELD_OUT] <= 1, name
             assert (a.case_id is not None) == (a.shown_at is not None), name
@@ -192,9 +191,7 @@ class Truth:
             arrived[headers["webhook-id"]].add(body)
         assert all(len(bodies) == 1 for bodies in arrived.values())
         assert {m.message_id: {m.body} for m in messages} == dict(arrived)
-        deliveries = Counter(
-            (d.message_id, d.number) for d in self.all(WebhookDelivery)
-        )
+        deliveries = Counter((d.message_id, d.number) for d in self.all(WebhookDelivery))
         once(deliveries.elements())
 
     def pruned(self) -> None:

@@ -69,6 +69,11 @@ class World:
         made = self.desk.http("admin").post("/api/v1/webhooks", json=body)
         assert made.status_code == 201, made.text
         self.endpoint_id = made.json()["endpoint_id"]
+        approved = self.desk.http("compliance").post(
+            f"/api/v1/webhooks/{self.endpoint_id}/approve",
+            headers={"If-Match": made.headers["etag"]},
+        )
+        assert approved.status_code == 200, approved.text
         self.republish()
         self.desk.settle()
 

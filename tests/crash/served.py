@@ -125,5 +125,3 @@ def ask(
         return Answer(reply.status, found, reply.read(), time.monotonic() - begun)
     finally:
         connection.close()
-
-

@@ -72,7 +72,10 @@ def _alerts_and_holdout(desk, manager, lead):
     assert len(visible) == 20
     assert not held & visible
     assert {f"k{i:02d}" for i in range(10)} <= visible | held
-    assert len(visible) + len({a["client_id"] for a in waiting}) + len(held) == CLIENTS
+    assert len(visible) + len({a["client_id"] for a in waiting}) == CLIENTS
+    assert held <= {a["client_id"] for a in waiting}
+    assert {a["status"] for a in waiting} == {"held-back"}
+    assert lead.get("/api/v1/treatments").status_code == 403
     assert {t["propensity"] for t in treatments if t["decision"] == "shown"} == {0.95}
     assert manager.get("/api/v1/treatments").status_code == 403
     for client in held:

@@ -13,9 +13,9 @@ from keepwell import rooms
 from keepwell.core.errors import UsageError
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Base
+from keepwell.frame.guard import GUARDS
 from keepwell.frame.migrate import check, found, migrate, newest, tables
 from keepwell.frame.settings import Settings
-from keepwell.trust.evidence.model import GUARDS
 from tests.desk import make_schema, write_workspace
 
 rooms.load_all()

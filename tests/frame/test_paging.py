@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,10 +53,10 @@ def walk(desk, size, between=lambda tx: None):
             rows = list(tx.session.scalars(statement))
             seen += [row.staff_id for row in rows[:size]]
             between(tx)
-        if len(rows) <= size:
-            return seen
-        last = rows[size - 1]
-        cursor = encode_cursor([last.name, last.staff_id])
+            if len(rows) <= size:
+                return seen
+            last = rows[size - 1]
+            cursor = encode_cursor([last.name, last.staff_id])
 
 
 @settings(max_examples=5)
@@ -89,6 +90,32 @@ def test_an_unknown_sort_names_the_nearest():
     assert sort_key("-score", ["score", "assets"]) == ("score", True)
     with pytest.raises(Unprocessable, match="nearest: score"):
         sort_key("scor", ["score", "assets"])
+
+
+def test_a_cursor_hides_its_values_and_their_length_and_cannot_be_made_up():
+    # A score times assets among the sort keys must not tell the assets.
+    rich, poor = (encode_cursor([3, float(weight), "alert_1"]) for weight in (4_750_000_000, 7))
+    assert len(rich) == len(poor)
+    for cursor in (rich, poor):
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        assert b"alert_1" not in raw
+    plain = base64.urlsafe_b64encode(b'["a","b"]').decode().rstrip("=")
+    for forged in (plain, rich[:-6] + "AAAAAA", rich[4:]):
+        with pytest.raises(Unprocessable):
+            decode_cursor(forged, [int, float, str])
+
+
+def test_a_cursor_of_another_desk_is_refused(sqlite_template, tmp_path):
+    from tests.conftest import _on_sqlite
+
+    here, there = (_on_sqlite(sqlite_template, tmp_path / name) for name in ("a", "b"))
+    with here.frame.read():
+        cursor = encode_cursor(["x"])
+        assert decode_cursor(cursor, [str]) == ["x"]
+    with there.frame.read(), pytest.raises(Unprocessable):
+        decode_cursor(cursor, [str])
+    here.close()
+    there.close()
 
 
 def test_times_keep_their_microseconds():

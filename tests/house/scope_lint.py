@@ -13,7 +13,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[2] / "src" / "keepwell"
 ROOMS = ("frame", "jobs", "trust", "learn", "intervene", "web", "api", "cli", "client")
 STATEMENTS = frozenset({"select", "update", "delete", "insert"})
-SCOPING = frozenset({"visible", "visible_clients", "scoped"})
+SCOPING = frozenset({"visible", "visible_as", "visible_clients", "scoped", "scoped_as"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 OUTSIDE_REPO: dict[str, str] = {

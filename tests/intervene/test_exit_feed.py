@@ -115,7 +115,7 @@ def cancel(desk, request_id):
     http = desk.http("compliance")
     etag = http.get(f"{V1}/exits/{request_id}").headers["etag"]
     done = desk.http("compliance", **{"If-Match": etag}).post(
-        f"{V1}/exits/{request_id}/cancel", json={"note": "By phone."}
+        f"{V1}/exits/{request_id}/cancel", json={"source": "Recording 7", "note": "Stays."}
     )
     assert done.status_code == 200, done.text
 

@@ -74,7 +74,9 @@ def test_exits_and_events_have_places_of_their_own():
         assert (await crowd.ask("GET", f"{PREFIX}/exits")).status == 429
         assert (await crowd.ask("POST", f"{PREFIX}/cases")).status == 429
         assert (await crowd.ask("POST", f"{PREFIX}/exits")).status is None
-        assert (await crowd.ask("POST", f"{PREFIX}/events")).status == 429, "the one on top is taken"
+        assert (await crowd.ask("POST", f"{PREFIX}/events")).status == 429, (
+            "the one on top is taken"
+        )
         await crowd.leave()
 
     asyncio.run(play())

@@ -129,15 +129,16 @@ def test_metrics_name_kinds_states_and_routes_only(dead):
 
 
 def test_an_application_tells_of_the_desk_it_serves_now(sqlite_desk, monkeypatch):
+    from dataclasses import replace
     from types import SimpleNamespace
 
     http, app = sqlite_desk.http(), sqlite_desk.app
     assert "keepwell_database_up 1.0" in http.get("/metrics").text
 
-    def nothing():
+    def nothing(*_):
         raise OSError("gone")
 
-    other = SimpleNamespace(read=nothing, now=sqlite_desk.now)
+    other = replace(sqlite_desk.frame, database=SimpleNamespace(read=nothing))
     monkeypatch.setitem(app.state._state, "frame", other)
     assert "keepwell_database_up 0.0" in http.get("/metrics").text
     assert http.get("/readyz").json()["checks"] == {"database": False, "schema": False}

@@ -97,7 +97,7 @@ def export_bundle(
              "verifier": made.verifier}
         )  # fmt: skip
         return
-    say("{count} entries written to {path}.", count=made.entries, path=out)
+    say("Entries: {count}; written to {path}.", count=made.entries, path=out)
     say("Public key: {key}", key=made.verifier)
 
 
@@ -135,7 +135,8 @@ def _tell(report: Report, keyed: bool, anchored: bool, as_json: bool) -> None:
         write_json(
             {
                 "valid": report.valid, "entries": report.entries, "size": report.size,
-                "checkpoints": report.checkpoints, "verifier": report.verifier,
+                "checkpoints": report.checkpoints, "rows": report.rows,
+                "verifier": report.verifier,
                 "findings": [{"code": f.code, "message": f.words()} for f in report.findings],
             }
         )  # fmt: skip
@@ -144,8 +145,9 @@ def _tell(report: Report, keyed: bool, anchored: bool, as_json: bool) -> None:
         typer.echo(f"{finding.code}: {finding.words()}")
     if not report.valid:
         return
-    say("Valid: {entries} entries and {checkpoints} checkpoints checked; the log has {size}.",
-        entries=report.entries, checkpoints=report.checkpoints, size=report.size)  # fmt: skip
+    say("Valid. Checked: entries {entries}, checkpoints {checkpoints}, rows of the desk {rows}; "
+        "the log has {size}.", entries=report.entries, checkpoints=report.checkpoints,
+        rows=report.rows, size=report.size)  # fmt: skip
     say("Public key: {key}", key=report.verifier)
     if not keyed:
         say("Compare this key with the one that the broker has published, or give it as --key.")
@@ -157,9 +159,11 @@ def _tell(report: Report, keyed: bool, anchored: bool, as_json: bool) -> None:
 def _opened(workspace: Path) -> Any:
     from contextlib import closing
 
+    from keepwell import rooms
     from keepwell.frame.context import Frame
     from keepwell.frame.migrate import check
 
+    rooms.load_all()  # the audit asks every room's tables
     frame = Frame.open(workspace)
     check(frame)
     return closing(frame)

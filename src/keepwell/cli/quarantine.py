@@ -116,7 +116,7 @@ def export_entries(
     if as_json:
         write_json({"file": str(target), "entries": count})
     else:
-        say("{count} entries written to {path}.", count=count, path=target)
+        say("Entries: {count}; written to {path}.", count=count, path=target)
 
 
 @_app.command("retry")

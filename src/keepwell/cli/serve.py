@@ -46,6 +46,7 @@ def serve(
     frame = Frame.open(opened, settings)
     try:
         bring_up(frame)
+        warn_of_calendar(frame)
         listening = server.listen(settings.host, settings.port)
         address = server.address_of(listening)
         say("keepwell serves {name} on {address}", name=opened.mapping.name, address=address)
@@ -53,6 +54,21 @@ def serve(
         server.serve(frame, listening, with_worker=not no_worker)
     finally:
         frame.close()
+
+
+def warn_of_calendar(frame: Frame) -> None:
+    """Say when the exchange's days cannot be read: clocks then count every weekday."""
+    from keepwell.core.calendars import load_fault
+    from keepwell.intervene.clock.calendars import exchange_of
+
+    code = exchange_of(frame)
+    fault = load_fault(code)
+    if fault is not None:
+        say(
+            "The calendar of {code} cannot be read ({fault}): clocks count Monday to Friday."
+            " List its holidays under calendar.holidays.",
+            code=code, fault=fault,
+        )  # fmt: skip
 
 
 def bring_up(frame: Frame) -> None:

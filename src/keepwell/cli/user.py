@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from keepwell.trust.access.users import Person
 
 LoginArgument = Annotated[str, typer.Argument(help="Log-in name.", metavar="LOGIN")]
+TemporaryOption = Annotated[
+    bool,
+    typer.Option("--temporary", help="The user must choose another one at the next log-in."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +49,7 @@ def add(
         str | None, typer.Option("--staff", help="The broker's own number of the person.")
     ] = None,
     locale: Annotated[str, typer.Option("--locale", help="en or zh.")] = "en",
-    keep: Annotated[
-        bool, typer.Option("--keep", help="The password need not be changed at the first log-in.")
-    ] = False,
+    temporary: TemporaryOption = False,
     workspace: WorkspaceOption = Path(),
 ) -> None:
     """Make a user; the password is asked for, or read from a pipe. Programs have none."""
@@ -71,7 +73,7 @@ def add(
         with frame.write() as tx:
             users.create(
                 tx, LOCAL, login=login, name=name or login, role=chosen, scope=narrower,
-                staff_id=staff, locale=locale, password_hash=hashed, must_change=not keep,
+                staff_id=staff, locale=locale, password_hash=hashed, must_change=temporary,
             )  # fmt: skip
     say("User {login} is made.", login=login)
 
@@ -107,8 +109,10 @@ def list_users(workspace: WorkspaceOption = Path(), as_json: JsonOption = False)
     )
 
 
-def password(login: LoginArgument, workspace: WorkspaceOption = Path()) -> None:
-    """Give a user a new password, to be changed at the next log-in; their sessions end."""
+def password(
+    login: LoginArgument, temporary: TemporaryOption = False, workspace: WorkspaceOption = Path()
+) -> None:
+    """Give a user a new password; their sessions end."""
     from keepwell.trust.access import sessions, users
     from keepwell.trust.access.policy import LOCAL
 
@@ -118,7 +122,7 @@ def password(login: LoginArgument, workspace: WorkspaceOption = Path()) -> None:
         hashed = sessions.new_hash(frame, login, _ask())
         with frame.write() as tx:
             user = users.find_login(tx, login).user
-            sessions.set_password(tx, LOCAL, user, hashed, must_change=True)
+            sessions.set_password(tx, LOCAL, user, hashed, must_change=temporary)
     say("User {login} has a new password.", login=login)
 
 

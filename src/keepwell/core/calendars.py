@@ -32,6 +32,10 @@ _MICRO = timedelta(microseconds=1)
 _HORIZON = 60  # years searched for working time before a calendar counts as empty
 _FIRST_DAY, _LAST_DAY = date(2015, 1, 1), date(2035, 12, 31)
 
+_FAULTS: Final = (ImportError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+"""What a calendar that does not fit the installed pandas raises; the clocks run on weekdays then,
+and `load_fault` says so. NotImplementedError, which Athens gives, is a RuntimeError."""
+
 EXCHANGES: Final = {
     "America/New_York": "XNYS", "America/Toronto": "XTSE", "Asia/Hong_Kong": "XHKG",
     "Asia/Kolkata": "XBOM", "Asia/Seoul": "XKRX", "Asia/Shanghai": "XSHG",
@@ -245,7 +249,6 @@ def exchange_code(given: str, zone: ZoneInfo) -> str:
     return given
 
 
-@lru_cache(maxsize=16)
 def load_exchange(code: str) -> Exchange | None:
     """Days and hours of an exchange; None when the package cannot give them.
 
@@ -254,13 +257,23 @@ def load_exchange(code: str) -> Exchange | None:
     """
     if code == WEEKDAYS:
         return None
+    return _load(code)[0]
+
+
+def load_fault(code: str) -> str | None:
+    """Why the package cannot give an exchange's days, as a class of exception; None: it can."""
+    return None if code == WEEKDAYS else _load(code)[1]
+
+
+@lru_cache(maxsize=16)
+def _load(code: str) -> tuple[Exchange | None, str | None]:
     with warnings.catch_warnings():
         # The package warns of its own use of pandas, which a caller cannot change.
         warnings.simplefilter("ignore")
         try:
-            return _read_exchange(code)
-        except Exception:  # noqa: BLE001 - whatever fails in it, the clocks must run
-            return None
+            return _read_exchange(code), None
+        except _FAULTS as error:
+            return None, type(error).__name__
 
 
 def from_spans(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
 from keepwell.frame.database import Database, Now, Tx, utc_now
 from keepwell.frame.settings import Settings
 from keepwell.observe.workspace import Workspace
+
+IN_USE: ContextVar[Frame | None] = ContextVar("keepwell_frame", default=None)
+"""The desk whose unit of work runs."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +84,32 @@ class Frame:
             draft.unlink()
         return path.read_bytes()
 
+    @cached_property
+    def cursor_seal(self) -> AESSIV:
+        """Seals the cursors of lists."""
+        return AESSIV(hmac.digest(self.secret, b"keepwell cursor", "sha512"))
+
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A unit of work that only reads."""
-        with self.database.read(self) as tx:
+        with self._in_use(), self.database.read(self) as tx:
             yield tx
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A unit of work that commits at its end."""
-        with self.database.write(self) as tx:
+        with self._in_use(), self.database.write(self) as tx:
             yield tx
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        before = IN_USE.get()
+        IN_USE.set(self)
+        try:
+            yield
+        finally:
+            # Not by a token: a stream may end in another thread than it began in.
+            IN_USE.set(before)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -8,11 +8,13 @@ the only ways in, and only they commit.
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -44,6 +46,18 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+PATIENCE: Final = 30.0
+"""Seconds for which a busy writer of SQLite is waited for, not failed."""
+
+LONG: Final = 0.02
+"""Seconds after which a write transaction owes others a gap."""
+
+GAP: Final = 0.004
+"""Seconds of the gap; who waits looks twice in that time."""
+
+TURN: Final = 0.05
+"""Seconds after which a job with much to do had better leave the rest to its next transaction."""
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 """Column type of JSON values on both databases."""
@@ -100,18 +114,27 @@ class Tx:
         session: the SQLAlchemy session. Never commit, roll back or keep it.
         at: the instant of the transaction, UTC; all that it writes carries this time.
         frame: settings, calendar zone, secret.
+        begun: when it began, by a clock that only measures.
     """
 
     session: Session
     at: datetime
     frame: Frame
+    begun: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since it began, by a clock that only measures."""
+        return time.monotonic() - self.begun
 
     @property
     def is_sqlite(self) -> bool:
         """Whether the database is SQLite."""
         return self.frame.database.is_sqlite
 
-    def rows(self, statement: Select[Any], values: dict[str, Any]) -> Sequence[Row[Any]]:
+    def rows(
+        self, statement: Select[*tuple[Any, ...]], values: dict[str, Any]
+    ) -> Sequence[Row[Any]]:
         """Rows of a select of columns, past the ORM, which would cost more than a small query.
 
         Args:
@@ -162,7 +185,7 @@ class Database:
         }  # fmt: skip
         if self.is_sqlite:
             # A busy writer is waited for, not failed: write transactions are short.
-            options["connect_args"] = {"timeout": 30.0, "check_same_thread": False}
+            options["connect_args"] = {"timeout": PATIENCE, "check_same_thread": False}
         else:
             options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
         self.engine: Engine = create_engine(parsed, **options)
@@ -193,7 +216,10 @@ class Database:
     def write(self, frame: Frame, at: datetime | None = None) -> Iterator[Tx]:
         """A unit of work that commits when its block ends and rolls back when it raises."""
         with self.session(write=True) as session:
-            yield Tx(session, at or frame.now(), frame)
+            tx = Tx(session, at or frame.now(), frame)
+            yield tx
+        if self.is_sqlite and tx.lasted > LONG:
+            time.sleep(GAP)  # who held the lock for long lets others have it first
 
     def close(self) -> None:
         """Give all connections back."""
@@ -215,8 +241,33 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        writing = connection.get_execution_options().get("keepwell_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if connection.get_execution_options().get("keepwell_write"):
+            _begin_write(connection.connection.driver_connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+
+def _begin_write(connection: sqlite3.Connection) -> None:
+    """Take SQLite's one lock for writing, asking every few milliseconds.
+
+    SQLite itself waits longer and longer between two looks, up to 100 ms, and so misses the gaps
+    that a busy worker leaves: an alert could wait for half a minute.
+    """
+    until = time.monotonic() + PATIENCE
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until:
+                    raise
+                time.sleep(GAP / 2)
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
 
 
 Now = Callable[[], datetime]

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from sqlalchemy.exc import DBAPIError
+
 from keepwell.frame.database import Tx
 
 
@@ -45,6 +47,7 @@ class EventName(StrEnum):
     CONSENT_REFUSED = "consent.refused"
     EXIT_CANCELLED = "exit.cancelled"
     EXIT_COMPLETED = "exit.completed"
+    EXIT_CONTACT_REFUSED = "exit.contact-refused"
     EXIT_REQUESTED = "exit.requested"
     EXIT_SETTLED = "exit.settled"
     GENERATION_PUBLISHED = "generation.published"
@@ -78,6 +81,7 @@ TITLES: Final[dict[EventName, str]] = {
     EventName.CONSENT_REFUSED: "A client refused a purpose.",
     EventName.EXIT_CANCELLED: "A client took an exit request back.",
     EventName.EXIT_COMPLETED: "An exit request was completed.",
+    EventName.EXIT_CONTACT_REFUSED: "A client wants no contact about leaving.",
     EventName.EXIT_REQUESTED: "A client asks to leave or to transfer.",
     EventName.EXIT_SETTLED: "Application and settlement of an exit are complete; its clock runs.",
     EventName.GENERATION_PUBLISHED: "New scores are in force.",
@@ -123,6 +127,41 @@ def subscribe(*names: EventName) -> Callable[[Subscriber], Subscriber]:
         return function
 
     return register
+
+
+def name_of(subscriber: Subscriber) -> str:
+    """A subscriber's name, by which `redeliver` finds it in another process."""
+    return f"{subscriber.__module__}.{subscriber.__qualname__}"
+
+
+def emit_each(tx: Tx, event: Event, failed: Callable[[Tx, Event, str, Exception], None]) -> None:
+    """Tell the subscribers, each within a savepoint: one that fails undoes only its own work.
+
+    For what must be stored whatever the other rooms make of it.
+
+    Args:
+        tx: the unit of work.
+        event: what happened.
+        failed: told the name of a subscriber that failed and its exception.
+    """
+    tx.session.flush()
+    for subscriber in tuple(_SUBSCRIBERS[event.name]):
+        try:
+            with tx.session.begin_nested():
+                subscriber(tx, event)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            failed(tx, event, name_of(subscriber), error)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the caller's change stands
+            failed(tx, event, name_of(subscriber), error)
+
+
+def redeliver(tx: Tx, event: Event, name: str) -> None:
+    """Tell one subscriber again; one that is no more is passed over."""
+    for subscriber in tuple(_SUBSCRIBERS[event.name]):
+        if name_of(subscriber) == name:
+            subscriber(tx, event)
 
 
 def emit(tx: Tx, event: Event) -> None:

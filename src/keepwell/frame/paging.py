@@ -1,6 +1,7 @@
 """Lists in pages by cursor: a cursor is the sort key of the last row, so pages never shift.
 
-The cursor is opaque to callers and checked when it comes back.
+The cursor is sealed with the desk's secret: sort keys may be what its holder must not see, such
+as score times assets, and nobody can make one up.
 """
 
 from __future__ import annotations
@@ -8,15 +9,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, and_, bindparam, or_
 
 from keepwell.core.errors import KeepwellError, nearest
+from keepwell.frame.context import IN_USE
 from keepwell.frame.problem import Unprocessable
 
 Item = TypeVar("Item")
@@ -31,7 +36,17 @@ class Page(BaseModel, Generic[Item]):
     """
 
     items: list[Item]
-    next: str | None = Field(default=None, examples=["WyIyMDI2LTAxLTAxIiwgImNhc2VfMDFrIl0"])
+    next: str | None = Field(default=None, examples=["3l0cUXWv7CqQvBTCHCqYzQ"])
+
+
+_BLOCK: Final = 48
+_LOOSE: Final = AESSIV(secrets.token_bytes(64))
+"""Seals cursors made outside of a unit of work; they last as long as the process."""
+
+
+def _seal() -> AESSIV:
+    frame = IN_USE.get()
+    return _LOOSE if frame is None else frame.cursor_seal
 
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows per page.")]
@@ -43,8 +58,10 @@ Cursor = Annotated[
 def encode_cursor(values: Sequence[Any]) -> str:
     """The cursor after a row with these sort values (text, numbers, instants, None)."""
     plain = [{"t": v.isoformat()} if isinstance(v, datetime) else v for v in values]
-    text = json.dumps(plain, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    text = json.dumps(plain, separators=(",", ":")).encode()
+    # The length must not tell how many digits a number has.
+    padded = text.ljust(-(-len(text) // _BLOCK) * _BLOCK)
+    return base64.urlsafe_b64encode(_seal().encrypt(padded, None)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
@@ -58,8 +75,8 @@ def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
         Unprocessable: it is not such a cursor.
     """
     try:
-        text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        plain = json.loads(text)
+        sealed = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        plain = json.loads(_seal().decrypt(sealed, None))
         values = [datetime.fromisoformat(v["t"]) if isinstance(v, dict) else v for v in plain]
         if any(isinstance(v, datetime) and v.tzinfo is None for v in values):
             raise ValueError
@@ -68,7 +85,9 @@ def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
             for v, kind in zip(values, kinds, strict=True)
         ):
             raise ValueError
-    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError, OverflowError):
+    except (
+        ValueError, KeyError, TypeError, binascii.Error, RecursionError, OverflowError, InvalidTag,
+    ):  # fmt: skip
         raise Unprocessable("request.cursor-invalid") from None
     return values
 

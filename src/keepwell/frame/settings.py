@@ -147,10 +147,13 @@ class ClockSettings(_Part):
     Attributes:
         policy: name of the clock policy in force until an administrator activates another.
         exit_days: trading days within which an exit request is completed (rule R-EXIT-2).
+        exit_settle_days: trading days after which compliance hears of a request that is not
+            settled, and again after as many.
     """
 
     policy: str = "first-touch"
     exit_days: Annotated[int, Field(ge=1, le=30)] = 2
+    exit_settle_days: Annotated[int, Field(ge=1, le=250)] = 5
 
 
 class ContactSettings(_Part):

@@ -114,6 +114,12 @@ DEALING: tuple[Table, ...] = (
                 required=True,
             ),
             text("blockers", "What stands against it, separated by commas."),
+            Column(
+                "settled_at",
+                Kind.INSTANT,
+                "Since when application and settlement are complete.",
+                past=True,
+            ),
             Column("completed_at", Kind.INSTANT, "When it was carried out.", past=True),
         ),
     ),

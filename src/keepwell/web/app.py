@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -185,8 +186,18 @@ async def _http(request: Request, error: Any) -> Response:
     return response
 
 
-async def _database(request: Request, _: Any) -> Response:
+async def _database(request: Request, error: Any) -> Response:
+    if isinstance(error, OperationalError) and _is_our_fault(error):
+        raise error  # answered by `_unexpected`, and logged as every error of ours
     return _answer(request, Unavailable("request.unavailable"))
+
+
+def _is_our_fault(error: OperationalError) -> bool:
+    """Whether the database did answer: that it does not know a table or column, or the syntax.
+
+    SQLite says so by the class of errors that otherwise means a busy, full or broken database.
+    """
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 async def _unexpected(request: Request, error: Any) -> Response:

@@ -104,8 +104,7 @@ def methods_at(app: FastAPI, path: str) -> list[str]:
         app: the application.
         path: of the request.
     """
-    found: set[str] = set()
-    for context in iter_route_contexts(app.routes):
-        if context.path and compile_path(context.path)[0].match(path):
-            found |= set(context.methods or ())
-    return sorted(found)
+    routes = [context for context in iter_route_contexts(app.routes) if context.path]
+    # The first that fits is the address; what fits besides it is another one with a parameter.
+    first = next((c.path for c in routes if compile_path(str(c.path))[0].match(path)), None)
+    return sorted({method for c in routes if c.path == first for method in c.methods or ()})

@@ -42,7 +42,7 @@ class Signpost:
             pattern, _, convertors = compile_path(path)
             if any(type(c).__name__ == "PathConvertor" for c in convertors.values()):
                 continue  # it takes any number of words
-            for method in route.methods:
+            for method in route.methods or ():
                 self._ways[self._key(method, path)].append(_Way(pattern, convertors, route))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -219,24 +219,43 @@ def test_the_hold_out_is_drawn_before_any_alert_and_told_nowhere_but_in_the_log(
     finally:
         for name in EventName:
             _SUBSCRIBERS[name].remove(listener)
-    assert "x" not in {e.client_id for e in events}
-    for who in ("m1", "l1", "d1", "compliance", "analyst", "auditor"):
-        assert [a["client_id"] for a in alerts(desk, who)] == ["y"]
-        every = alerts(desk, who, status=["shown", "held-back", "closed", "snoozed"])
-        assert [a["client_id"] for a in every] == ["y"]
+    assert {e.name for e in events if e.client_id == "x"} == {"alert.held-back"}
+    assert [a["client_id"] for a in alerts(desk, "m1")] == ["y"]
+    for who in ("l1", "d1", "compliance", "analyst", "auditor", "integration"):
+        # To everybody it looks as if the ceiling kept it back, whatever is asked.
+        assert {a["client_id"]: a["status"] for a in alerts(desk, who)} == {
+            "x": "held-back", "y": "shown",
+        }  # fmt: skip
+        assert [a["client_id"] for a in alerts(desk, who, status="held-back")] == ["x"]
+        assert [a["client_id"] for a in alerts(desk, who, status="closed")] == []
+    ceiling = desk.http("l1").get(f"{API}/ceiling").json()["items"]
+    assert next(c for c in ceiling if c["manager_id"] == "m1")["held_back"] == 1
     told = {t["client_id"]: t for t in log(desk)}
     assert (told["x"]["decision"], told["x"]["arm"], told["x"]["propensity"]) == (
         "held-out", "hold-out", 0.05,
     )  # fmt: skip
     assert (told["y"]["decision"], told["y"]["propensity"]) == ("shown", 0.95)
     assert told["x"]["policy"] == told["y"]["policy"]
-    assert desk.http("analyst").get(f"{API}/{told['x']['alert_id']}").status_code == 404
-    assert desk.http("m1").get("/api/v1/treatments").status_code == 403
+    one = desk.http("l1").get(f"{API}/{told['x']['alert_id']}").json()
+    assert (one["status"], one["case_id"], one["version"]) == ("held-back", None, 1)
+    act_on = desk.http("l1", **{"If-Match": '"1"'}).post(f"{API}/{one['alert_id']}/acknowledge")
+    assert act_on.status_code == 409
+    assert "held-out" not in act_on.text
+    assert desk.http("m1").get(f"{API}/{one['alert_id']}").status_code == 404
+    for who in ("m1", "l1", "d1", "integration"):
+        for path in ("/api/v1/treatments", "/api/v1/holdout"):
+            assert desk.http(who).get(path).status_code == 403
     with desk.frame.read() as tx:
         assert {c.client_id for c in tx.session.scalars(select(Case))} == {"y"}
     # Also afterwards, when the tier has fallen and the alert is closed.
     publish(desk, client("x", None), client("y", None))
-    assert [a["client_id"] for a in alerts(desk, status="closed")] == ["y"]
+    assert {a["client_id"] for a in alerts(desk, status="closed")} == {"x", "y"}
+    desk.later(seconds=30)
+    desk.later(seconds=30)
+    receipts = desk.http("l1").get("/api/v1/clients/x/receipts?limit=200").json()["items"]
+    kinds = {r["entry"]["kind"] for r in receipts}
+    assert "alert.held-back" in kinds
+    assert not any(kind.startswith("treatment.") for kind in kinds)
     assert desk.http("analyst").get("/api/v1/alerts?status=held-out").status_code == 422
 
 

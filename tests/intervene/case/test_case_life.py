@@ -210,7 +210,7 @@ def test_only_who_sees_the_client_sees_the_case(sqlite_desk):
             except NotFound:
                 assert rows == []
             else:
-                assert [case.case_id for case, _ in rows] == [case_id]
+                assert [row.case_id for row in rows] == [case_id]
                 seen.add(name)
     assert seen == {"m1", "a1", "l1", "d1", "compliance", "analyst", "auditor", "integration"}
 

@@ -5,6 +5,7 @@ import pytest
 from keepwell.frame.problem import Conflict
 from keepwell.intervene.case import reassign, repo, service, work
 from keepwell.intervene.case.model import Case, CaseTask
+from keepwell.trust.access.model import Staff
 from tests.intervene.case.helpers import open_case
 from tests.intervene.case.test_case_life import assert_history_makes_the_row, grants
 
@@ -55,6 +56,20 @@ def test_a_preview_is_carried_out_exactly_and_undone(desk, cases):
     assert (again.status_code, again.json()["code"]) == (409, "case.batch-undone")
     for case_id in cases:
         assert_history_makes_the_row(desk, case_id)
+
+
+def test_undoing_gives_no_case_to_somebody_who_left_meanwhile(desk, cases):
+    l1 = desk.http("l1")
+    with desk.tx() as tx:
+        other = reassign.preview(tx, desk.actors["l1"], ["m2"], cases[:1], None).plan_id
+        reassign.carry_out(tx, desk.actors["l1"], other)
+    plan = l1.post(f"{URL}/preview", json={"case_ids": cases, "to": "l1"}).json()["plan"]
+    batch = l1.post(URL, json={"plan": plan}).json()["batch_id"]
+    with desk.tx() as tx:
+        tx.session.get(Staff, "m1").active = False
+    undone = l1.post(f"{URL}/{batch}/undo").json()
+    assert (undone["cases"], sorted(undone["skipped"])) == (cases[:1], sorted(cases[1:]))
+    assert owners(desk, cases) == ["m2", "l1", "l1"]
 
 
 def test_what_changed_since_the_preview_stops_all_of_it_and_is_named(desk, cases):

@@ -40,7 +40,8 @@ def test_a_retention_contact_is_allowed_exactly_when_no_rule_speaks_against_it()
         expected = not (
             given["marketing_refused"]  # CT-1
             or given["complaints"]  # CT-2
-            or (given["exiting"] and (given["exit_refused"] or given["exit_contacts"]))  # R-EXIT-3
+            or given["exit_refused"]  # R-EXIT-3
+            or (given["exiting"] and given["exit_contacts"])  # R-EXIT-3
             or (given["profiling_refused"] and given["from_score"])  # PI-4
             or (given["require_consent"] and not given["marketing_given"])  # CT-1
             or given["local"] == time(22)  # CT-1

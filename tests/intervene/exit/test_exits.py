@@ -81,6 +81,7 @@ def test_a_lawful_hold_waits_for_its_end_or_its_lifting(made):
 def test_holds_are_bounded_and_not_for_those_with_clients_to_keep(made):
     assert hold(made, "m1").status_code == 403
     assert hold(made, "d1").status_code == 403
+    assert hold(made, "integration").status_code == 403
     for wrong in (
         {"until": made.now.at.isoformat()},
         {"until": (made.now.at + timedelta(days=91)).isoformat()},
@@ -100,8 +101,11 @@ def test_completing_needs_no_settling_and_no_hold_stands_against_it(made):
 def test_a_request_taken_back_ends_its_clock(made):
     act(made, "m1", "settle")
     assert act(made, "m1", "settle").status_code == 409
-    assert act(made, "m1", "cancel", {}).status_code == 422
-    back = act(made, "m1", "cancel", {"note": "Called on the recorded line."})
+    word = {"source": "Recording 7", "note": "Keeps the account."}
+    assert act(made, "compliance", "cancel", {"note": "He said so."}).status_code == 422
+    assert act(made, "m1", "cancel", word).status_code == 403, "who keeps clients cannot say so"
+    assert act(made, "l1", "cancel", word).status_code == 403
+    back = act(made, "compliance", "cancel", word)
     assert back.json()["state"] == "cancelled"
     made.later(days=10)
     clocks = made.http("m1").get(f"{URL}/clocks?subject_kind=exit").json()["items"]

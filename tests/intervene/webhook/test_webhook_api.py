@@ -8,6 +8,7 @@ from sqlalchemy import select
 from keepwell.frame.events import Event, EventName, emit
 from keepwell.intervene.webhook import service
 from keepwell.intervene.webhook.model import WebhookEndpoint, WebhookMessage
+from keepwell.intervene.webhook.outbox import due
 from keepwell.trust.evidence.model import EvidenceEntry
 
 URL = "/api/v1/webhooks"
@@ -111,7 +112,7 @@ def test_lists_follow_their_cursors(desk):
     given = {**GIVEN, "patterns": ["case.opened"]}
     ids = []
     for _ in range(5):
-        ids.append(admin.post(URL, json=given).json()["endpoint_id"])
+        ids.append(approved(desk, admin.post(URL, json=given).json()["endpoint_id"]))
         desk.now.move(seconds=1)
     assert [e["endpoint_id"] for e in _walk(admin, URL, 2)] == ids
     for _ in range(5):
@@ -153,16 +154,16 @@ def test_the_database_holds_no_secret(sqlite_desk):
 def test_every_change_is_on_record(sqlite_desk):
     sqlite_desk.staff_up()
     admin = sqlite_desk.http("admin")
-    one = f"{URL}/{admin.post(URL, json=GIVEN).json()['endpoint_id']}"
-    admin.patch(one, json={"description": "x"}, headers={"If-Match": '"1"'})
-    admin.post(f"{one}/rotate", headers={"If-Match": '"2"'})
+    one = f"{URL}/{approved(sqlite_desk, admin.post(URL, json=GIVEN).json()['endpoint_id'])}"
+    admin.patch(one, json={"description": "x"}, headers={"If-Match": '"2"'})
+    admin.post(f"{one}/rotate", headers={"If-Match": '"3"'})
     admin.post(f"{one}/replay", json={"since": "2026-03-04T00:00:00Z"})
-    admin.delete(one, headers={"If-Match": '"3"'})
+    admin.delete(one, headers={"If-Match": '"4"'})
     with sqlite_desk.frame.read() as tx:
         kinds = set(tx.session.scalars(select(EvidenceEntry.kind)))
     assert {
         "webhook.created", "webhook.changed", "webhook.rotated", "webhook.replayed",
-        "webhook.deleted",
+        "webhook.deleted", "webhook.approved",
     } <= kinds  # fmt: skip
 
 
@@ -170,7 +171,7 @@ def test_a_replay_of_many_comes_in_parts(sqlite_desk, monkeypatch):
     monkeypatch.setattr(service, "REPLAY_MOST", 2)
     sqlite_desk.staff_up()
     admin = sqlite_desk.http("admin")
-    made = admin.post(URL, json=GIVEN).json()["endpoint_id"]
+    made = approved(sqlite_desk, admin.post(URL, json=GIVEN).json()["endpoint_id"])
     with sqlite_desk.tx() as tx:
         for i in range(3):
             tx.session.add(
@@ -196,7 +197,49 @@ def test_a_repeated_request_makes_one_endpoint(admin):
     assert len(admin.get(URL).json()["items"]) == 1
 
 
-@pytest.mark.parametrize("name", ["m1", "d1", "compliance", "auditor", "integration"])
+def test_nothing_is_sent_before_compliance_approves_and_after_another_address(sqlite_desk):
+    desk = sqlite_desk
+    desk.staff_up()
+    admin, compliance = desk.http("admin"), desk.http("compliance")
+    one = f"{URL}/{admin.post(URL, json=GIVEN).json()['endpoint_id']}"
+
+    def told():
+        with desk.tx() as tx:
+            facts = {"reason": "risk", "tier": "severe", "old_tier": "mild", "score": 95.0}
+            emit(tx, Event(EventName.CASE_OPENED, "case_1", "system", "c1", facts))
+        return admin.get(f"{one}/messages").json()["items"]
+
+    assert told() == []
+    refused = admin.post(f"{one}/test")
+    assert (refused.status_code, refused.json()["code"]) == (409, "webhook.endpoint-unapproved")
+    assert admin.post(f"{one}/approve", headers={"If-Match": '"1"'}).status_code == 403
+    assert compliance.post(f"{one}/approve", headers={"If-Match": '"9"'}).status_code == 412
+    assert compliance.get(one).json()["approved_at"] is None
+    approved(desk, one.rsplit("/", 1)[1])
+    (message,) = told()
+    full = admin.get(f"{one}/messages/{message['message_id']}").json()
+    assert full["body"] is None  # whom it is about is not the administrator's to see
+    with desk.tx() as tx:
+        body = tx.session.scalars(select(WebhookMessage.body)).one()
+    assert '"client_id":"c1"' in body
+    assert not any(word in body for word in ("severe", "mild", "95"))
+    moved = {"url": "https://elsewhere.example.com/"}
+    admin.patch(one, json=moved, headers={"If-Match": '"2"'})
+    assert admin.get(one).json()["approved_at"] is None
+    assert len(told()) == 1
+    assert due(desk.frame, message["endpoint_id"], message["message_id"]).parcel is None
+
+
+def approved(desk, endpoint_id):
+    one = f"{URL}/{endpoint_id}"
+    compliance = desk.http("compliance")
+    etag = compliance.get(one).headers["etag"]
+    answer = compliance.post(f"{one}/approve", headers={"If-Match": etag})
+    assert answer.status_code == 200, answer.text
+    return endpoint_id
+
+
+@pytest.mark.parametrize("name", ["m1", "d1", "auditor", "integration"])
 def test_only_administrators_see_webhooks(sqlite_desk, name):
     sqlite_desk.staff_up()
     assert sqlite_desk.http(name).get(URL).status_code == 403

@@ -57,6 +57,15 @@ def _make(desk, url, patterns=("case.*",)):
         "/api/v1/webhooks", json={"url": url, "patterns": list(patterns)}
     )
     assert answer.status_code == 201, answer.text
+    approve(desk, answer.json()["endpoint_id"], answer.headers["etag"])
+    return answer.json()
+
+
+def approve(desk, endpoint_id, etag):
+    answer = desk.http("compliance").post(
+        f"/api/v1/webhooks/{endpoint_id}/approve", headers={"If-Match": etag}
+    )
+    assert answer.status_code == 200, answer.text
     return answer.json()
 
 
@@ -289,11 +298,11 @@ def test_what_waits_when_an_endpoint_is_switched_off_is_kept_for_replay(lite, re
     _emit(lite)
     url = f"/api/v1/webhooks/{made['endpoint_id']}"
     client = lite.http("admin")
-    client.patch(url, json={"active": False}, headers={"If-Match": '"1"'})
+    client.patch(url, json={"active": False}, headers={"If-Match": '"2"'})
     lite.settle()
     assert receiver.got == []
     assert _messages(lite, made["endpoint_id"])[0]["fault"] == "endpoint-off"
-    client.patch(url, json={"active": True}, headers={"If-Match": '"2"'})
+    client.patch(url, json={"active": True}, headers={"If-Match": '"3"'})
     client.post(f"{url}/replay", json={"since": lite.now().isoformat()})
     lite.settle()
     assert receiver.types == ["case.opened"]
@@ -319,7 +328,7 @@ def test_loopback_is_refused_unless_the_settings_allow_it(lite, receiver, monkey
 def test_during_a_rotation_both_secrets_verify(hooked, receiver):
     made = _make(hooked, receiver.url)
     url = f"/api/v1/webhooks/{made['endpoint_id']}/rotate"
-    new = hooked.http("admin").post(url, headers={"If-Match": '"1"'}).json()
+    new = hooked.http("admin").post(url, headers={"If-Match": '"2"'}).json()
     assert new["secret"] != made["secret"]
     assert new["old_secret_until"] is not None
     _emit(hooked)
@@ -333,7 +342,7 @@ def test_during_a_rotation_both_secrets_verify(hooked, receiver):
 def test_a_day_after_a_rotation_only_the_new_secret_signs(lite, receiver):
     made = _make(lite, receiver.url)
     url = f"/api/v1/webhooks/{made['endpoint_id']}"
-    lite.http("admin").post(f"{url}/rotate", headers={"If-Match": '"1"'})
+    lite.http("admin").post(f"{url}/rotate", headers={"If-Match": '"2"'})
     lite.later(hours=24)
     assert _endpoint(lite, made["endpoint_id"])["old_secret_until"] is None
     _emit(lite)
@@ -387,7 +396,7 @@ def test_deleting_an_endpoint_empties_its_outbox(hooked, receiver):
     _emit(hooked)
     hooked.settle()
     url = f"/api/v1/webhooks/{made['endpoint_id']}"
-    assert hooked.http("admin").delete(url, headers={"If-Match": '"1"'}).status_code == 204
+    assert hooked.http("admin").delete(url, headers={"If-Match": '"2"'}).status_code == 204
     assert hooked.http("admin").get(url).status_code == 404
     hooked.later(days=1)
     assert len(receiver.got) == 1

@@ -69,6 +69,21 @@ def test_who_has_waited_long_already_is_told(failing, monkeypatch):
     assert len(ends) == 1
 
 
+def at_once(desk, *requests):
+    """Statuses of requests that are sent at the same time, by path."""
+    answers = {}
+
+    def send(who, path, body):
+        answers[path] = desk.http(who).post(path, json=body).status_code
+
+    threads = [threading.Thread(target=send, args=request) for request in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers
+
+
 @pytest.mark.parametrize("desk", ["postgresql"], indirect=True)
 def test_a_deadlock_ends_with_both_effects(desk, monkeypatch):
     """A refusal locks consent and then cases, a logged contact cases and then consent."""
@@ -107,23 +122,13 @@ def test_a_deadlock_ends_with_both_effects(desk, monkeypatch):
     monkeypatch.setattr(cases, "live_of", live_of_then_wait)
     monkeypatch.setattr(call, "is_passing", noted)
     desk.now.move(minutes=1)
-    answers = {}
-
-    def send(who, path, body):
-        answers[path] = desk.http(who).post(path, json=body)
-
     contact = f"{V1}/cases/{made['case_id']}/contacts"
-    threads = [
-        threading.Thread(target=send, args=("compliance", consent, {**word, "granted": False})),
-        threading.Thread(
-            target=send, args=("m1", contact, {"channel": "phone", "result": "refused"})
-        ),
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert {path: a.status_code for path, a in answers.items()} in (
+    answers = at_once(
+        desk,
+        ("compliance", consent, {**word, "granted": False}),
+        ("m1", contact, {"channel": "phone", "result": "refused"}),
+    )
+    assert answers in (
         {consent: 201, contact: 201},
         # Where the refusal came first, the gate forbids the contact.
         {consent: 201, contact: 409},

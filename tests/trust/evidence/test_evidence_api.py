@@ -214,7 +214,7 @@ def test_status_export_verify(on_disk, tmp_path):
     assert key in made.output
     good = run("verify", file, "--key", key, "--checkpoint", old)
     assert good.exit_code == 0, good.output
-    assert good.output.startswith("Valid: 10 entries")
+    assert good.output.startswith("Valid. Checked: entries 10,")
     assert "Compare this key" in run("verify", file).output
     live = run("verify", "-w", root, "--checkpoint", old, "--json")
     assert json.loads(live.output)["valid"]

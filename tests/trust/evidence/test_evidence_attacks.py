@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from keepwell.frame.guard import UNGUARDS
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.evidence import merkle, repo
 from keepwell.trust.evidence.audit import audit
 from keepwell.trust.evidence.bundle import verify_bundle
 from keepwell.trust.evidence.export import Wanted, export
-from keepwell.trust.evidence.model import UNGUARDS
 from keepwell.trust.evidence.note import Checkpoint, Signer, Verifier, open_checkpoint
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.sequence import sequence_all

@@ -39,9 +39,8 @@ MESSAGES: dict[str, str] = {
     "contact.exit-contacted": (
         "The client asks to leave and was contacted once about it already (rule R-EXIT-3)."
     ),
-    "contact.exit-refused": (
-        "The client asks to leave and said no to any contact about it (rule R-EXIT-3)."
-    ),
+    "contact.exit-completed": "The client has left; nobody tries to keep them (rule R-EXIT-3).",
+    "contact.exit-refused": "The client said no to any contact about leaving (rule R-EXIT-3).",
     "contact.marketing-refused": "The client refuses such contacts (rule CT-1).",
     "contact.profiling-refused": (
         "The client refuses profiling; nothing may follow from the score (rule PI-4)."

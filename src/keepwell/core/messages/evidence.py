@@ -6,6 +6,7 @@ MESSAGES: dict[str, str] = {
     "evidence.checkpoint-foreign": "{name} is not a checkpoint of this log.",
     "evidence.checkpoint-none": "Nothing is in the evidence log yet.",
     "evidence.client-unknown": "There is no such client, or it is not yours to see.",
+    "evidence.client-nothing": "No entry is about client {client}; is the number right?",
     "evidence.entry-unknown": "There is no such entry, or it is not yours to see.",
     "evidence.entry-waiting": (
         "The entry is written but no checkpoint covers it yet; ask again in a few seconds."
@@ -25,6 +26,6 @@ MESSAGES: dict[str, str] = {
     "evidence.sizes-invalid": (
         "No proof leads from {first} to {second} entries; the log has {size}."
     ),
-    "evidence.verification-failed": "The evidence does not hold: {count} findings.",
+    "evidence.verification-failed": "The evidence does not hold; findings: {count}.",
     "evidence.verifier-invalid": "{text!r} is not a verifier key: name+id+key is expected.",
 }

@@ -9,6 +9,7 @@ MESSAGES: dict[str, str] = {
     "webhook.endpoint-off": (
         "The webhook is off ({reason}); switch it on first, then its messages can be sent."
     ),
+    "webhook.endpoint-unapproved": "Compliance has not approved the webhook yet.",
     "webhook.endpoint-unknown": "There is no such webhook.",
     "webhook.instant-naive": "Give the instant with its time zone, such as 2026-03-04T10:00+08:00.",
     "webhook.message-pending": "Message {id} is still being tried.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -16,6 +16,7 @@ from keepwell.intervene.alert.schema import (
     AlertDetail,
     AlertOut,
     CeilingOut,
+    Shown,
     SnoozeIn,
     TierCode,
     TreatmentOut,
@@ -28,7 +29,6 @@ router = APIRouter(tags=["alerts"])
 
 AlertId = Annotated[Id, Path(description="The alert's id.")]
 _FIELDS = tuple(AlertOut.model_fields)
-Shown = Literal["shown", "held-back", "acknowledged", "snoozed", "closed"]
 
 
 @router.get(
@@ -132,7 +132,7 @@ def wake(alert_id: AlertId, call: Call = allow(Permission.ALERT_ACT)) -> Respons
     summary="Log of treatments and non-treatments", tags=["hold-out"], responses=CSV,
 )  # fmt: skip
 def list_treatments(
-    decision: Annotated[list[Decision] | None, Query(max_length=7)] = None,
+    decision: Annotated[list[Decision] | None, Query(max_length=8)] = None,
     client: Annotated[ClientId | None, Query(description="The client's number.")] = None,
     period: Annotated[str | None, Query(pattern=r"^\d{4}$")] = None,
     since: Annotated[Moment | None, Query(description="Decided then or later.")] = None,

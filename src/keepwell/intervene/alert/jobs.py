@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
+from keepwell.frame.paging import decode_cursor, encode_cursor
 from keepwell.intervene.alert import release, service, tiers
 from keepwell.jobs.registry import Lease, every, external, transactional
 from keepwell.jobs.service import enqueue
@@ -40,7 +41,8 @@ def sweep_part(tx: Tx, payload: dict[str, Any]) -> None:
         return  # a newer generation has its own sweep
     if not payload.get("rest"):
         after = payload.get("after")
-        at = tiers.sweep_part(tx, number, (float(after[0]), str(after[1])) if after else None)
+        score, client = decode_cursor(after, [float, str]) if after else (0.0, "")
+        at = tiers.sweep_part(tx, number, (float(score), client) if after else None)
         _next(tx, number, list(at) if at else None, rest=at is None)
     elif tiers.sweep_rest(tx, number):
         _next(tx, number, None, rest=True)
@@ -49,7 +51,9 @@ def sweep_part(tx: Tx, payload: dict[str, Any]) -> None:
 
 
 def _next(tx: Tx, number: int, after: list[Any] | None, rest: bool = False) -> None:
-    payload = {"generation_id": number, "after": after, "rest": rest}
+    # Sealed: jobs are kept for a while, and a score must not stay in them (rule PI-4).
+    place = encode_cursor(after) if after else None
+    payload = {"generation_id": number, "after": place, "rest": rest}
     enqueue(tx, "alert.sweep-part", payload, key=f"alert.sweep:{number}:part")
 
 

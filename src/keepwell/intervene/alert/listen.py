@@ -31,9 +31,13 @@ def stop(tx: Tx, event: Event) -> None:
 
     The request is told by the event; neither tier nor facts here come from the score.
     """
+    from keepwell.intervene.exit.service import open_request
+
     if event.client_id is None:
         return
     _close_all(tx, event.client_id, "exit-requested")
+    if open_request(tx, event.client_id) is None:
+        return  # told late, and over by now
     raise_alert(
         tx, SYSTEM, client_id=event.client_id, reason=AlertReason.EXIT_REQUEST, tier="moderate",
         facts={"request": event.subject},
@@ -66,8 +70,10 @@ def follow_case(tx: Tx, event: Event) -> None:
     """Close the alerts of a case that is closed."""
     # A case is withdrawn when the client refuses profiling; that is the alert's reason too.
     withdrawn = event.data.get("state") == "withdrawn"
+    left = event.data.get("state") == "lost" and event.actor_id == SYSTEM.user_id
+    why = "profiling-refused" if withdrawn else "exit-completed" if left else "case-closed"
     for alert in repo.of_case(tx, event.subject):
-        end(tx, SYSTEM, alert, "profiling-refused" if withdrawn else "case-closed")
+        end(tx, SYSTEM, alert, why)
 
 
 @subscribe(EventName.CASE_REASSIGNED)

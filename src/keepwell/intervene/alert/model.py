@@ -9,7 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.frame.guard import only_grows
 from keepwell.intervene.alert.policy import AlertReason, Cause, Decision, Status, WakeEvent
+from keepwell.trust.evidence.attest import ERASABLE, vouch
 from keepwell.warn.tier import Tier
 
 _LIVE = text("status <> 'closed'")
@@ -82,6 +84,8 @@ class Alert(Base):
     signal_at: Mapped[datetime] = mapped_column()
     """Its newest signal."""
     signals: Mapped[int] = mapped_column(default=1)
+    generation_id: Mapped[int | None] = mapped_column()
+    """The generation in force at its newest signal."""
     held_at: Mapped[datetime | None] = mapped_column()
     """When the ceiling held it back; null while that is not decided yet."""
     shown_at: Mapped[datetime | None] = mapped_column()
@@ -143,4 +147,16 @@ class Treatment(Base):
     period: Mapped[str] = mapped_column(String(16))
     owner_id: Mapped[str | None] = mapped_column(String(64))
     generation_id: Mapped[int | None] = mapped_column()
+    """The generation in force, whose score it was if there was one; null before the first."""
     policy: Mapped[str] = mapped_column(String(16))
+
+
+vouch(
+    Treatment.__table__,
+    (
+        "at", "client_id", "alert_id", "reason", "decision", "cause", "arm", "propensity",
+        "period", "owner_id", "generation_id", "policy",
+    ),
+)  # fmt: skip
+only_grows(Treatment.__table__, free=ERASABLE)
+only_grows(AlertSignal.__table__, free=(*ERASABLE, "facts"))

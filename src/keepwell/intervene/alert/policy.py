@@ -44,6 +44,15 @@ MANDATORY: Final = frozenset({AlertReason.COMPLAINT_OVERDUE, AlertReason.EXIT_RE
 """Service that every client gets: no hold-out, no ceiling, no refusal stops it."""
 
 
+SERVICE_WEIGHT: Final = 2e15
+"""No money at risk weighs as much: mandatory service comes first within its tier."""
+
+
+def service_weight(at: datetime) -> float:
+    """Urgency of mandatory service: the older before the newer, whatever score and assets."""
+    return 2 * SERVICE_WEIGHT - at.timestamp()
+
+
 class Status(StrEnum):
     """Where an alert stands."""
 
@@ -65,6 +74,20 @@ STATUS_TITLES: Final[dict[Status, str]] = {
 }
 """Statuses, in English."""
 
+LOOKS_HELD_BACK: Final = (Status.HELD_BACK, Status.HELD_OUT)
+"""States that people see as held back: who is held out is told by the log of treatments alone."""
+
+
+def looks(status: str) -> str:
+    """An alert's state as people see it.
+
+    Example:
+        >>> looks("held-out"), looks("shown")
+        ('held-back', 'shown')
+    """
+    return Status.HELD_BACK.value if status in LOOKS_HELD_BACK else status
+
+
 SEEN: Final = (Status.SHOWN, Status.ACKNOWLEDGED, Status.SNOOZED)
 """States of a live alert that its owner sees."""
 
@@ -79,6 +102,7 @@ class Decision(StrEnum):
     PROFILING_REFUSED = "profiling-refused"
     EXIT_REQUESTED = "exit-requested"
     BY_HAND = "by-hand"
+    ENDED = "ended"
 
 
 class Cause(StrEnum):
@@ -91,6 +115,7 @@ class Cause(StrEnum):
     PROFILING = "profiling"
     EXIT = "exit"
     PERSON = "person"
+    SIGNAL = "signal"
 
 
 class WakeEvent(StrEnum):

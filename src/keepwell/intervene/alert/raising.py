@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
@@ -25,16 +25,19 @@ from keepwell.intervene.alert.policy import (
     Verdict,
     day_of,
     decide,
+    looks,
     policy_hash,
+    service_weight,
     tier_by_code,
     weight,
 )
 from keepwell.intervene.alert.repo import BookFacts
 from keepwell.jobs.service import cancel
-from keepwell.learn.holdout.service import Assignment, arm_of, present
+from keepwell.learn.holdout.service import Assignment, arm_of, outside, present
 from keepwell.trust.access.policy import SYSTEM, Actor
+from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
-from keepwell.trust.evidence.service import record
+from keepwell.trust.evidence.service import record, sealed
 from keepwell.warn.tier import Tier
 
 
@@ -90,9 +93,9 @@ def take(
     alert = Alert(
         alert_id=new_id("alert", tx.at), client_id=book.client_id, reason=signal.reason,
         status=verdict.status, tier=signal.tier.code, tier_rank=int(signal.tier),
-        weight=weight(_score(book, signal), book.assets), score=signal.score,
+        weight=_weight(book, signal), score=signal.score,
         owner_id=book.manager_id, period=arm.period, raised_at=tx.at, signal_at=signal.at,
-        signals=0, version=1,
+        signals=0, generation_id=_generation(tx, signal), version=1,
     )  # fmt: skip
     tx.session.add(alert)
     tx.session.flush()
@@ -102,19 +105,21 @@ def take(
 
 
 def _decide(tx: Tx, book: BookFacts, signal: Signal, later: bool) -> tuple[Verdict, Assignment]:
-    from keepwell.intervene.exit.service import open_request
+    from keepwell.intervene.exit.service import open_request, word_of
     from keepwell.trust.consent.policy import Purpose
     from keepwell.trust.consent.service import refused
 
-    arm = arm_of(tx, book.client_id, book.manager_id)
+    # Mandatory service asks nothing of the hold-out: a fault there must not refuse it (R-EXIT-1).
     exempt = signal.reason in MANDATORY
+    arm = outside(tx) if exempt else arm_of(tx, book.client_id, book.manager_id)
     verdict = decide(
         signal.reason,
         signal.tier,
         held_out=arm.held_out,
         propensity=arm.propensity,
         refused=not exempt and refused(tx, book.client_id, Purpose.PROFILING),
-        exiting=not exempt and open_request(tx, book.client_id) is not None,
+        exiting=not exempt
+        and (open_request(tx, book.client_id) is not None or word_of(tx, book.client_id).left),
         room=book.manager_id is None or (not later and room(tx, book.manager_id) > 0),
     )
     return verdict, arm
@@ -139,7 +144,7 @@ def _settle(
 ) -> None:
     """Do what was decided about an alert that is kept, and log it."""
     if verdict.decision is Decision.HELD_BACK and later:
-        alert.status, alert.period = Status.HELD_BACK, arm.period
+        alert.status, alert.held_at, alert.period = Status.HELD_BACK, None, arm.period
         tx.session.flush()
         return  # the release decides, within the same sweep
     alert.period = arm.period
@@ -149,8 +154,11 @@ def _settle(
     elif verdict.status is Status.HELD_BACK:
         hold_back(tx, actor, alert)
     else:
-        alert.status, alert.held_at = Status.HELD_OUT, None
-        tx.session.flush()
+        alert.status = Status.HELD_OUT
+        if later and book.manager_id is not None:
+            tx.session.flush()  # the release tells of it as of what the ceiling keeps back
+        else:
+            hold_back(tx, actor, alert)
 
 
 def _again(
@@ -163,13 +171,15 @@ def _again(
         alert.tier, alert.tier_rank = signal.tier.code, int(signal.tier)
     if signal.score is not None:
         alert.score = signal.score
-    alert.weight = weight(_score(book, signal), book.assets)
+    if signal.reason not in MANDATORY:
+        alert.weight = _weight(book, signal)
+    alert.generation_id = _generation(tx, signal)
     alert.version += 1
     tx.session.flush()
-    data = {"reason": alert.reason, "tier": alert.tier, "rose": rose, "signals": alert.signals}
+    data = {"reason": alert.reason, "rose": rose, "signals": alert.signals}
     record(
         tx, actor, EvidenceKind.ALERT_MERGED, client_id=alert.client_id, subject=alert.alert_id,
-        data=data,
+        data=data, personal=sealed(tier=alert.tier, score=alert.score),
     )  # fmt: skip
     if alert.status == Status.HELD_OUT:
         if arm_of(tx, book.client_id, book.manager_id).period != alert.period:
@@ -186,8 +196,10 @@ def _again(
     return alert
 
 
-def _score(book: BookFacts, signal: Signal) -> float | None:
-    return book.score if signal.score is None else signal.score
+def _weight(book: BookFacts, signal: Signal) -> float:
+    if signal.reason in MANDATORY:
+        return service_weight(signal.at)
+    return weight(book.score if signal.score is None else signal.score, book.assets)
 
 
 def _add_signal(tx: Tx, alert: Alert, signal: Signal) -> None:
@@ -216,7 +228,7 @@ def _log(
     facts: dict[str, Any] = {
         "alert_id": alert.alert_id if alert else None, "reason": signal.reason,
         "tier": Tier.NONE.code if hidden else signal.tier.code,
-        "score": None if hidden else signal.score, "generation_id": signal.generation_id,
+        "score": None if hidden else signal.score, "generation_id": _generation(tx, signal),
     }  # fmt: skip
     _write(tx, book, verdict, arm, facts)
 
@@ -232,6 +244,7 @@ def _write(
     )  # fmt: skip
     tx.session.add(treatment)
     tx.session.flush()
+    attest(tx, book.client_id, treatment)
     # The entry proves the decision without telling it: who reads the evidence log need not be
     # among those who may know the hold-out.
     record(
@@ -245,10 +258,12 @@ def log_of(
     tx: Tx, alert: Alert, book: BookFacts, decision: Decision, cause: Cause, arm: Assignment
 ) -> None:
     """Log a later decision about an alert that was held back."""
-    propensity = 0.0 if decision is Decision.HELD_BACK else arm.propensity
+    drawn = decision in (Decision.SHOWN, Decision.HELD_OUT)
+    propensity = arm.propensity if drawn else 0.0
     signal = Signal(
-        AlertReason(alert.reason), tier_by_code(alert.tier), alert.signal_at, alert.score
-    )
+        AlertReason(alert.reason), tier_by_code(alert.tier), alert.signal_at, alert.score,
+        generation_id=alert.generation_id,
+    )  # fmt: skip
     _log(tx, book, signal, Verdict(decision, cause, propensity, None), arm, alert)
 
 
@@ -267,7 +282,8 @@ def log_by_hand(tx: Tx, client_id: str, *, reason: str, tier: str) -> None:
     book = repo.book_facts(tx, [client_id])[client_id]
     arm = arm_of(tx, client_id, book.manager_id)
     verdict = Verdict(Decision.BY_HAND, Cause.PERSON, 0.0, None)
-    _write(tx, book, verdict, arm, {"reason": reason, "tier": tier})
+    facts = {"reason": reason, "tier": tier, "generation_id": repo.current(tx)}
+    _write(tx, book, verdict, arm, facts)
 
 
 def note_touch(tx: Tx, client_id: str, *, reason: str, tier: str) -> None:
@@ -292,8 +308,8 @@ def show(tx: Tx, actor: Actor, alert: Alert) -> None:
 
 
 def hold_back(tx: Tx, actor: Actor, alert: Alert) -> None:
-    """Let an alert wait because of the ceiling, visibly."""
-    alert.status, alert.held_at = Status.HELD_BACK, tx.at
+    """Let an alert wait, visibly; one of the hold-out looks as if the ceiling kept it back."""
+    alert.held_at = tx.at
     tell(tx, actor, alert, EventName.ALERT_HELD_BACK, EvidenceKind.ALERT_HELD_BACK)
 
 
@@ -304,12 +320,13 @@ def release(tx: Tx, actor: Actor, alert: Alert, book: BookFacts) -> bool:
         Whether it is shown.
     """
     arm = arm_of(tx, book.client_id, book.manager_id)
-    alert.version += 1
     if arm.held_out and arm.period != alert.period:
-        alert.status, alert.held_at, alert.period = Status.HELD_OUT, None, arm.period
+        # Nothing of it is to be seen, not even another version.
+        alert.status, alert.period = Status.HELD_OUT, arm.period
         tx.session.flush()
         log_of(tx, alert, book, Decision.HELD_OUT, Cause.DRAW, arm)
         return False
+    alert.version += 1
     cause = Cause.DRAW if alert.held_at is None else Cause.RELEASE
     alert.period = arm.period
     log_of(tx, alert, book, Decision.SHOWN, cause, arm)
@@ -342,7 +359,9 @@ def end(tx: Tx, actor: Actor, alert: Alert, why: str) -> None:
         alert: live.
         why: code, such as 'tier-fell' or 'case-closed'.
     """
-    hidden = alert.status == Status.HELD_OUT or (alert.shown_at is None and alert.held_at is None)
+    hidden = alert.shown_at is None and alert.held_at is None
+    if hidden and alert.status == Status.HELD_BACK:
+        _log_end(tx, alert, why)
     if alert.status == Status.SNOOZED:
         cancel(tx, f"alert:{alert.alert_id}:wake")
     alert.status, alert.closed_at, alert.closed_reason = Status.CLOSED, tx.at, why
@@ -357,17 +376,39 @@ def end(tx: Tx, actor: Actor, alert: Alert, why: str) -> None:
     tell(tx, actor, alert, EventName.ALERT_CLOSED, EvidenceKind.ALERT_CLOSED, why=why)
 
 
+_WHY_NOT: Final = {
+    "profiling-refused": (Decision.PROFILING_REFUSED, Cause.PROFILING),
+    "exit-requested": (Decision.EXIT_REQUESTED, Cause.EXIT),
+    "exit-completed": (Decision.EXIT_REQUESTED, Cause.EXIT),
+}
+
+
+def _log_end(tx: Tx, alert: Alert, why: str) -> None:
+    """Log that an alert ended before it was decided whether to show it."""
+    book = repo.book_facts(tx, [alert.client_id])[alert.client_id]
+    decision, cause = _WHY_NOT.get(why, (Decision.ENDED, Cause.SIGNAL))
+    log_of(tx, alert, book, decision, cause, arm_of(tx, book.client_id, book.manager_id))
+
+
+def _generation(tx: Tx, signal: Signal) -> int | None:
+    return repo.current(tx) if signal.generation_id is None else signal.generation_id
+
+
 def tell(
     tx: Tx, actor: Actor, alert: Alert, event: EventName, kind: EvidenceKind, **more: Any
 ) -> None:
     """Record what happened to an alert that people may see, and tell the other rooms."""
     tx.session.flush()
     data = {
-        "reason": alert.reason, "tier": alert.tier, "status": alert.status,
-        "owner_id": alert.owner_id, "signals": alert.signals, **more,
+        "reason": alert.reason, "status": looks(alert.status), "owner_id": alert.owner_id,
+        "signals": alert.signals, **more,
     }  # fmt: skip
-    record(tx, actor, kind, client_id=alert.client_id, subject=alert.alert_id, data=data)
-    emit(tx, Event(event, alert.alert_id, actor.user_id, alert.client_id, data))
+    record(
+        tx, actor, kind, client_id=alert.client_id, subject=alert.alert_id, data=data,
+        personal=sealed(tier=alert.tier, score=alert.score),
+    )  # fmt: skip
+    told = {**data, "tier": alert.tier}
+    emit(tx, Event(event, alert.alert_id, actor.user_id, alert.client_id, told))
 
 
 def _open_case(tx: Tx, actor: Actor, alert: Alert) -> None:

@@ -24,7 +24,13 @@ from sqlalchemy import (
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_values, prepared_page
 from keepwell.intervene.alert.model import Alert, AlertSignal, TierRow, Treatment
-from keepwell.intervene.alert.policy import Decision, Status
+from keepwell.intervene.alert.policy import (
+    LOOKS_HELD_BACK,
+    MANDATORY,
+    SERVICE_WEIGHT,
+    Decision,
+    Status,
+)
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book.model import Client
@@ -195,17 +201,21 @@ def waiting_owners(
         .subquery()
     )
     undecided = func.sum(case((Alert.held_at.is_(None), 1), else_=0))
+    showable = func.sum(case((Alert.status == Status.HELD_BACK, 1), else_=0))
     statement = (
         select(Alert.owner_id)  # unscoped: the job releases everybody's
         .outerjoin(shown, shown.c.owner_id == Alert.owner_id)
         .outerjoin(Staff, Staff.staff_id == Alert.owner_id)
-        .where(Alert.status == Status.HELD_BACK, Alert.owner_id > after, _ripe(since))
+        .where(_waits(since), Alert.owner_id > after)
         .group_by(Alert.owner_id)
         .having(
             or_(
                 undecided > 0,
-                func.max(func.coalesce(Staff.capacity, usual))
-                > func.max(func.coalesce(shown.c.n, 0)),
+                and_(
+                    showable > 0,
+                    func.max(func.coalesce(Staff.capacity, usual))
+                    > func.max(func.coalesce(shown.c.n, 0)),
+                ),
             )
         )
         .order_by(Alert.owner_id)
@@ -214,21 +224,55 @@ def waiting_owners(
     return [str(owner) for owner in tx.session.scalars(statement)]
 
 
-def _ripe(since: datetime) -> ColumnElement[bool]:
-    return or_(Alert.held_at.is_not(None), Alert.raised_at <= since)
+def _waits(since: datetime, undecided: bool = False) -> ColumnElement[bool]:
+    """Held back, or held out and not yet told as if it were held back."""
+    ripe = and_(Alert.held_at.is_(None), Alert.raised_at <= since)
+    if undecided:
+        return and_(Alert.status.in_(LOOKS_HELD_BACK), ripe)
+    told = and_(Alert.status == Status.HELD_BACK, Alert.held_at.is_not(None))
+    return and_(Alert.status.in_(LOOKS_HELD_BACK), or_(ripe, told))
+
+
+_URGENT = (Alert.tier_rank.desc(), Alert.weight.desc(), Alert.alert_id)
+
+
+def waiting_clients(
+    tx: Tx, owner_id: str, since: datetime, limit: int, undecided: bool = False
+) -> list[str]:
+    """Whom the alerts are about that `held_back` would find, without locking them."""
+    statement = select(Alert.client_id).where(  # unscoped: the job releases everybody's
+        Alert.owner_id == owner_id, _waits(since, undecided)
+    )
+    if not undecided:
+        statement = statement.where(Alert.status == Status.HELD_BACK)
+    return list(tx.session.scalars(statement.order_by(*_URGENT).limit(limit)))
 
 
 def held_back(
-    tx: Tx, owner_id: str, since: datetime, limit: int, undecided: bool = False
+    tx: Tx,
+    owner_id: str,
+    since: datetime,
+    limit: int,
+    clients: Collection[str],
+    undecided: bool = False,
 ) -> list[Alert]:
-    """Alerts of an owner that wait, most urgent first; see `waiting_owners` for `since`."""
+    """Alerts of an owner that wait, most urgent first, locked; see `waiting_owners` for `since`.
+
+    Args:
+        tx: the unit of work.
+        owner_id: whose.
+        since: as of `waiting_owners`.
+        limit: at most so many.
+        clients: about these, whom the caller holds.
+        undecided: only those nobody has been told of, also of the hold-out; else those that the
+            ceiling alone keeps back.
+    """
     statement = select(Alert).where(  # unscoped: the job releases everybody's
-        Alert.owner_id == owner_id, Alert.status == Status.HELD_BACK, _ripe(since)
+        Alert.owner_id == owner_id, _waits(since, undecided), Alert.client_id.in_(clients)
     )
-    if undecided:
-        statement = statement.where(Alert.held_at.is_(None))
-    ordered = statement.order_by(Alert.tier_rank.desc(), Alert.weight.desc(), Alert.alert_id)
-    return list(tx.session.scalars(_anew(ordered.limit(limit))))
+    if not undecided:
+        statement = statement.where(Alert.status == Status.HELD_BACK)
+    return list(tx.session.scalars(_anew(statement.order_by(*_URGENT).limit(limit))))
 
 
 def of_case(tx: Tx, case_id: str) -> list[Alert]:
@@ -266,7 +310,7 @@ def forget(tx: Tx, client_id: str) -> None:
     )
     tx.session.execute(
         update(AlertSignal)
-        .where(AlertSignal.alert_id.in_(own), AlertSignal.source == "score")
+        .where(AlertSignal.alert_id.in_(own.where(Alert.reason.not_in(list(MANDATORY)))))
         .values(score=None, tier="none", facts={}),
         execution_options=plain,
     )
@@ -275,16 +319,23 @@ def forget(tx: Tx, client_id: str) -> None:
         execution_options=plain,
     )
     tx.session.execute(
-        update(Alert).where(Alert.client_id == client_id).values(score=None, weight=0.0),
+        update(Alert).where(Alert.client_id == client_id).values(score=None),
         execution_options=plain,
     )
+    tx.session.execute(
+        update(Alert)
+        .where(Alert.client_id == client_id, Alert.weight < SERVICE_WEIGHT)
+        .values(weight=0.0),
+        execution_options=plain,
+    )
+    kept = [*MANDATORY, "manual"]  # tiers that no profile gave
     for table in (Alert, Treatment):
         values: dict[str, Any] = {"tier": "none"}
         if table is Alert:
-            values["tier_rank"] = 0
+            values |= {"tier_rank": 0, "version": Alert.version + 1}
         tx.session.execute(
             update(table)
-            .where(table.client_id == client_id, table.reason == "risk")
+            .where(table.client_id == client_id, table.reason.not_in(kept))
             .values(**values),
             execution_options=plain,
         )
@@ -303,6 +354,12 @@ SORTS: Final[dict[str, tuple[tuple[Any, type], ...]]] = {
     "raised_at": ((Alert.raised_at, datetime), (Alert.alert_id, str)),
 }
 """Names by which alerts can be sorted, with columns and types of the cursor's values."""
+
+_LOOKS = case((Alert.status == Status.HELD_OUT, Status.HELD_BACK.value), else_=Alert.status)
+_SHOWN: Final = [
+    _LOOKS.label("status") if column.key == "status" else column for column in Alert.__table__.c
+]
+"""The columns of the list: nobody there can tell the hold-out from the ceiling."""
 
 _AMONG: Final = ("status", "tier", "reason")
 _EQUAL: Final = {"owner": Alert.owner_id, "client": Alert.client_id}
@@ -338,7 +395,7 @@ def list_alerts(
 def _listing(
     shape: Shape, held: bool, given: frozenset[str], sort: str, down: bool, paged: bool
 ) -> Select[Any]:
-    statement: Select[Any] = select(*Alert.__table__.c).where(  # unscoped: `_seen` holds the scope
+    statement: Select[Any] = select(*_SHOWN).where(  # unscoped: `_seen` holds the scope
         _seen(scoped_as(shape, Alert.client_id, few="client" in given), held)
     )
     if "status" not in given:
@@ -363,13 +420,13 @@ def _sees_held(actor: Actor) -> bool:
 def _seen(scope: ColumnElement[bool], held: bool) -> ColumnElement[bool]:
     """The condition on alerts that an actor may know of.
 
-    Alerts of the hold-out are never among them, also not after they are closed; what the ceiling
-    holds back is the lead's to see, not the manager's.
+    What the ceiling holds back is the lead's to see, not the manager's; alerts of the hold-out
+    look the same.
     """
     shown: ColumnElement[bool] = Alert.shown_at.is_not(None)
     if held:
         shown = or_(shown, Alert.held_at.is_not(None))
-    return and_(shown, Alert.status != Status.HELD_OUT, scope)
+    return and_(shown, scope)
 
 
 def find(tx: Tx, actor: Actor, alert_id: str, lock: bool = False) -> Alert | None:
@@ -425,7 +482,11 @@ def ceilings(actor: Actor, day: date) -> Select[Any]:
     )
     waiting = (
         select(func.count())  # unscoped: counts of a manager in scope
-        .where(Alert.owner_id == Staff.staff_id, Alert.status == Status.HELD_BACK)
+        .where(
+            Alert.owner_id == Staff.staff_id,
+            Alert.status.in_(LOOKS_HELD_BACK),
+            Alert.held_at.is_not(None),
+        )
         .correlate(Staff)
         .scalar_subquery()
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from keepwell.frame.text import Line, Moment
-from keepwell.intervene.alert.policy import AlertReason, Cause, Decision, Status, WakeEvent
+from keepwell.intervene.alert.policy import AlertReason, Cause, Decision, WakeEvent, looks
 
 TierCode = Literal["none", "mild", "moderate", "severe"]
+Shown = Literal["shown", "held-back", "acknowledged", "snoozed", "closed"]
 
 
 class _FromRow(BaseModel):
@@ -47,7 +48,7 @@ class AlertOut(_FromRow):
     alert_id: str = Field(examples=["alert_01kdvdna00fgzjsdqkfb56fv6q"])
     client_id: str = Field(examples=["c1"])
     reason: AlertReason
-    status: Status
+    status: Annotated[Shown, BeforeValidator(looks)]
     tier: TierCode
     score: float | None = Field(ge=0, le=100, examples=[91.5])
     owner_id: str | None = Field(examples=["m1"])
@@ -143,7 +144,7 @@ class TreatmentOut(_FromRow):
         propensity: chance of the decision where the draw made it; else 1 shown, 0 not shown.
         period: of the hold-out.
         owner_id: the client's manager then.
-        generation_id: the generation of the score, if one was swept.
+        generation_id: the generation in force, whose score it was if there was one.
         policy: fingerprint of tiers, hold-out and ceilings in force.
     """
 

@@ -11,17 +11,20 @@ from sqlalchemy import Select
 
 from keepwell.frame.database import Tx
 from keepwell.frame.events import EventName
+from keepwell.frame.locks import CLIENT, hold
 from keepwell.frame.paging import Page, encode_cursor, page_of, sort_key
 from keepwell.frame.problem import Conflict, NotFound, Unprocessable
 from keepwell.intervene.alert import repo
 from keepwell.intervene.alert.model import Alert, Treatment
 from keepwell.intervene.alert.policy import (
+    LOOKS_HELD_BACK,
     SEEN,
     AlertReason,
     Decision,
     Status,
     WakeEvent,
     day_of,
+    looks,
     tier_by_code,
 )
 from keepwell.intervene.alert.raising import Signal, take, tell, wake
@@ -35,6 +38,7 @@ from keepwell.intervene.alert.schema import (
 from keepwell.jobs.service import enqueue, reschedule
 from keepwell.trust.access.call import Reply, check_version
 from keepwell.trust.access.export import MOST_ROWS
+from keepwell.trust.access.mask import sees_bands
 from keepwell.trust.access.model import Staff
 from keepwell.trust.access.policy import SYSTEM, Actor
 from keepwell.trust.evidence.policy import EvidenceKind
@@ -78,6 +82,7 @@ def raise_alert(
     Returns:
         The alert, shown or not; None when none is kept.
     """
+    hold(tx, CLIENT, [client_id])
     book = repo.book_facts(tx, [client_id])[client_id]
     live = repo.live(tx, [client_id])[client_id].get(reason)
     signal = Signal(AlertReason(reason), tier_by_code(tier), at or tx.at, score, facts)
@@ -112,6 +117,8 @@ class AlertFilter:
     def given(self) -> dict[str, Any]:
         """What is asked for, by the names that `repo.list_alerts` knows."""
         asked = {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        if Status.HELD_BACK in self.status:
+            asked["status"] = (*self.status, *LOOKS_HELD_BACK)
         return {n: list(v) if isinstance(v, tuple) else v for n, v in asked.items()}
 
 
@@ -151,7 +158,7 @@ def read_alert(tx: Tx, actor: Actor, alert_id: str) -> Reply:
         NotFound: there is none, or it is not the actor's to see.
     """
     alert = _find(tx, actor, alert_id)
-    return _detail(tx, alert)
+    return _detail(tx, actor, alert)
 
 
 def acknowledge(tx: Tx, actor: Actor, alert_id: str, version: int) -> Reply:
@@ -164,14 +171,14 @@ def acknowledge(tx: Tx, actor: Actor, alert_id: str, version: int) -> Reply:
     """
     alert = _fit(tx, actor, alert_id, version, "acknowledged")
     if alert.status == Status.ACKNOWLEDGED:
-        return _detail(tx, alert)
+        return _detail(tx, actor, alert)
     if alert.status == Status.SNOOZED:
         wake(tx, actor, alert, "person")
     alert.status, alert.acknowledged_at = Status.ACKNOWLEDGED, tx.at
     alert.acknowledged_by = actor.user_id
     alert.version += 1
     tell(tx, actor, alert, EventName.ALERT_ACKNOWLEDGED, EvidenceKind.ALERT_ACKNOWLEDGED)
-    return _detail(tx, alert)
+    return _detail(tx, actor, alert)
 
 
 def snooze(
@@ -210,7 +217,7 @@ def snooze(
         tx, actor, alert, EventName.ALERT_SNOOZED, EvidenceKind.ALERT_SNOOZED,
         until=alert.wake_at.isoformat(), on=alert.wake_on,
     )  # fmt: skip
-    return _detail(tx, alert)
+    return _detail(tx, actor, alert)
 
 
 def wake_alert(tx: Tx, actor: Actor, alert_id: str, version: int) -> Reply:
@@ -225,7 +232,7 @@ def wake_alert(tx: Tx, actor: Actor, alert_id: str, version: int) -> Reply:
     if alert.status != Status.SNOOZED:
         raise Conflict("alert.state-unfit", status=alert.status, verb="woken")
     wake(tx, actor, alert, "person")
-    return _detail(tx, alert)
+    return _detail(tx, actor, alert)
 
 
 def wake_by_date(tx: Tx, alert_id: str) -> None:
@@ -339,12 +346,15 @@ def _fit(tx: Tx, actor: Actor, alert_id: str, version: int, verb: str) -> Alert:
     alert = _find(tx, actor, alert_id, lock=True)
     check_version(alert.version, version)
     if alert.status not in SEEN:
-        raise Conflict("alert.state-unfit", status=alert.status, verb=verb)
+        raise Conflict("alert.state-unfit", status=looks(alert.status), verb=verb)
     return alert
 
 
-def _detail(tx: Tx, alert: Alert) -> Reply:
+def _detail(tx: Tx, actor: Actor, alert: Alert) -> Reply:
     tx.session.flush()
     signals = [SignalOut.model_validate(row) for row in repo.signals(tx, alert.alert_id)]
+    if sees_bands(actor):
+        for signal in signals:
+            signal.facts = {}  # amounts and shares of assets, as with reasons
     content = AlertDetail(**alert_out(alert).model_dump(), history=signals)
     return Reply(content, version=alert.version)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from keepwell.frame.database import Tx
+from keepwell.frame.database import TURN, Tx
+from keepwell.frame.locks import CLIENT, hold
 from keepwell.intervene.alert import repo
 from keepwell.intervene.alert.model import Alert, TierRow
 from keepwell.intervene.alert.policy import MANDATORY, TIERS, AlertReason, Status, tier_by_code
@@ -18,8 +19,8 @@ from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.evidence.service import prepare
 from keepwell.warn.tier import RaiseRule, Tier, TierState, next_state
 
-CHUNK: Final = 200
-"""Clients looked at in one transaction of the sweep."""
+CHUNK: Final = 25
+"""At most so many clients are looked at in one transaction of the sweep."""
 
 _BY_CODE = {rule.code: rule for rule in RaiseRule}
 
@@ -38,10 +39,12 @@ def sweep_part(
         Where to go on; None at the end.
     """
     found = repo.candidates(tx, generation_id, TIERS.cuts[0], after, CHUNK)
-    _look(tx, generation_id, found)
-    if len(found) < CHUNK or found[-1].score is None:
+    hold(tx, CLIENT, [book.client_id for book in found])
+    done = _look(tx, generation_id, found)
+    if done == len(found) < CHUNK or found[done - 1].score is None:
         return None
-    return found[-1].score, found[-1].client_id
+    last = found[done - 1]
+    return last.score or 0.0, last.client_id
 
 
 def sweep_rest(tx: Tx, generation_id: int) -> bool:
@@ -51,11 +54,13 @@ def sweep_rest(tx: Tx, generation_id: int) -> bool:
         Whether there may be more.
     """
     clients = repo.leftover(tx, generation_id, CHUNK)
-    _look(tx, generation_id, list(repo.book_facts(tx, clients).values()))
-    return len(clients) == CHUNK
+    hold(tx, CLIENT, clients)
+    done = _look(tx, generation_id, list(repo.book_facts(tx, clients).values()))
+    return done < len(clients) or len(clients) == CHUNK
 
 
-def _look(tx: Tx, generation_id: int, clients: list[BookFacts]) -> None:
+def _look(tx: Tx, generation_id: int, clients: list[BookFacts]) -> int:
+    """Look at clients until the turn is over; at how many."""
     ids = [book.client_id for book in clients]
     states = repo.states(tx, ids)
     fired = rules.in_force(tx, ids)
@@ -63,7 +68,11 @@ def _look(tx: Tx, generation_id: int, clients: list[BookFacts]) -> None:
     refusing = repo.refusing_of(tx, ids)
     period = present(tx).period
     prepare(tx, ids)
+    done = 0
     for book in clients:
+        if done and tx.lasted > TURN:
+            break
+        done += 1
         if book.client_id in refusing:
             book = BookFacts(book.client_id, book.manager_id, book.assets)
         _look_at(
@@ -71,6 +80,7 @@ def _look(tx: Tx, generation_id: int, clients: list[BookFacts]) -> None:
             fired.get(book.client_id, []), live[book.client_id], period,
         )  # fmt: skip
     tx.session.flush()
+    return done
 
 
 def _look_at(

@@ -12,8 +12,9 @@ from keepwell.intervene.case import repo
 from keepwell.intervene.case.model import Case, CaseEvent
 from keepwell.intervene.case.policy import PROJECTED, EventKind, plain, urgency
 from keepwell.trust.access.policy import Actor
+from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
-from keepwell.trust.evidence.service import record
+from keepwell.trust.evidence.service import record, sealed
 
 
 def change(
@@ -78,6 +79,7 @@ def _line(
     )  # fmt: skip
     tx.session.add(line)
     tx.session.flush()
+    attest(tx, case.client_id, line)
     return line
 
 
@@ -115,9 +117,11 @@ def tell(
         personal: free text; the log keeps commitments, the event nothing.
     """
     data = {**facts(case), **(more or {})}
+    tiers = sealed(tier=case.tier, old_tier=data.get("old_tier"))
     record(
-        tx, actor, evidence, client_id=case.client_id, subject=case.case_id, data=data,
-        personal=personal,
+        tx, actor, evidence, client_id=case.client_id, subject=case.case_id,
+        data={name: value for name, value in data.items() if name not in ("tier", "old_tier")},
+        personal={**(personal or {}), **tiers},
     )  # fmt: skip
     tx.session.flush()
     emit(tx, Event(event, case.case_id, actor.user_id, case.client_id, data))

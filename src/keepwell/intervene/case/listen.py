@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from keepwell.frame.database import Tx
 from keepwell.frame.events import Event, EventName, subscribe
@@ -12,6 +12,8 @@ from keepwell.intervene.case.lend import lend
 from keepwell.intervene.case.model import Case
 from keepwell.intervene.case.policy import (
     SCORE_REASONS,
+    SERVICE_REASONS,
+    CaseReason,
     CloseReason,
     EventKind,
     Level,
@@ -23,6 +25,13 @@ from keepwell.jobs.service import enqueue
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.evidence.policy import EvidenceKind
+
+_LEFT: Final = {
+    "close": CloseReason.CLOSED_ACCOUNT,
+    "revoke": CloseReason.MOVED_TO_COMPETITOR,
+    "transfer": CloseReason.ASSETS_WITHDRAWN,
+}
+"""How a client left, by the kind of exit."""
 
 
 @subscribe(EventName.CLOCK_ESCALATED)
@@ -49,7 +58,12 @@ def escalate(tx: Tx, event: Event) -> None:
 @subscribe(EventName.PROFILING_REFUSED)
 def withdraw(tx: Tx, event: Event) -> None:
     """End the cases that came from profiling a client who refuses it (rule PI-4)."""
-    for case in repo.live_of(tx, event.client_id or event.subject):
+    from keepwell.intervene.profile import forget_profile
+
+    client = event.client_id or event.subject
+    # First, so that no event, notice or entry of the closing says a tier.
+    forget_profile(tx, client)
+    for case in repo.live_of(tx, client):
         if case.reason in SCORE_REASONS:
             end(tx, SYSTEM, case, State.WITHDRAWN, CloseReason.PROFILING_REFUSED)
 
@@ -62,9 +76,43 @@ def limit(tx: Tx, event: Event) -> None:
             restrict(tx, case, Retention.ONCE, event.subject)
 
 
+@subscribe(EventName.EXIT_CONTACT_REFUSED)
+def silence(tx: Tx, event: Event) -> None:
+    """Leave no retention contact to the cases of a client who said no (rule R-EXIT-3)."""
+    for case in repo.live_of(tx, event.client_id or ""):
+        if case.retention != Retention.NONE:
+            restrict(tx, case, Retention.NONE, event.subject)
+
+
+@subscribe(EventName.EXIT_COMPLETED)
+def let_go(tx: Tx, event: Event) -> None:
+    """End the cases that would keep a client who has left, and the service that is done."""
+    from keepwell.intervene.exit.service import open_request
+
+    client = event.client_id or ""
+    reason = _LEFT[str(event.data.get("kind"))]
+    more = open_request(tx, client) is not None
+    for case in repo.live_of(tx, client):
+        if case.reason not in SERVICE_REASONS or (
+            case.reason == CaseReason.EXIT_REQUEST and not more
+        ):
+            end(tx, SYSTEM, case, State.LOST, reason)
+
+
 @subscribe(EventName.EXIT_CANCELLED)
 def free(tx: Tx, event: Event) -> None:
     """Give the cases of a client who stays after all the contacts back that they may have."""
+    _free(tx, event)
+
+
+@subscribe(EventName.CONSENT_GIVEN)
+def agree(tx: Tx, event: Event) -> None:
+    """Who agrees to contacts again may be contacted again."""
+    if event.data.get("purpose") != Purpose.PROFILING:
+        _free(tx, event)
+
+
+def _free(tx: Tx, event: Event) -> None:
     for case in repo.live_of(tx, event.client_id or ""):
         left = retention_of(tx, case.client_id)
         if case.retention != left:

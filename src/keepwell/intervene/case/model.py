@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.frame.guard import only_grows
 from keepwell.intervene.case.policy import (
     LIVE,
     NOT_DUE,
@@ -27,6 +28,7 @@ from keepwell.intervene.case.policy import (
     Retention,
     State,
 )
+from keepwell.trust.evidence.attest import ERASABLE, vouch
 
 
 def _among(column: str, values: Any) -> str:
@@ -187,3 +189,7 @@ class Reassignment(Base):
     batch_id: Mapped[str | None] = mapped_column(String(40), unique=True)
     done_at: Mapped[datetime | None] = mapped_column()
     undone_at: Mapped[datetime | None] = mapped_column()
+
+
+vouch(CaseEvent.__table__, ("case_id", "number", "at", "actor_id", "kind", "old", "new", "reason"))
+only_grows(CaseEvent.__table__, keys={"old": ERASABLE, "new": ERASABLE})

@@ -121,6 +121,9 @@ SCORE_REASONS: Final = frozenset(
 
 Complaints and exit requests are service that everybody gets; a case by hand is a person's."""
 
+SERVICE_REASONS: Final = frozenset({CaseReason.COMPLAINT_OVERDUE, CaseReason.EXIT_REQUEST})
+"""Reasons that are the client's own business; such a case keeps nobody."""
+
 TIERS: Final = ("none", "mild", "moderate", "severe")
 """Tiers, in rising order."""
 

@@ -34,7 +34,8 @@ class Outcome:
     Attributes:
         batch_id: the batch.
         cases: cases that have another owner now.
-        skipped: cases left alone because somebody changed them since.
+        skipped: cases left alone because somebody changed them since, or because whoever had
+            them is no longer active staff.
     """
 
     batch_id: str
@@ -142,6 +143,8 @@ def carry_out(tx: Tx, actor: Actor, plan_id: str) -> Outcome:
 def undo(tx: Tx, actor: Actor, batch_id: str) -> Outcome:
     """Give the cases of a batch back, except those that somebody changed since.
 
+    Nor does a case go back to somebody who has left meanwhile: it stays where it is.
+
     Raises:
         NotFound: no such batch of the actor's.
         Conflict: it is too old or undone already.
@@ -154,10 +157,13 @@ def undo(tx: Tx, actor: Actor, batch_id: str) -> Outcome:
     if tx.at - plan.done_at > UNDO_KEPT:
         raise Conflict("case.batch-old")
     cases = _cases(tx, actor, plan)
+    givers = {move["from"] for move in plan.moves if move["from"] is not None}
+    there = {None, *repo.still_active(tx, givers)}
     outcome = Outcome(batch_id)
     for move in plan.moves:
         case = cases.get(move["case_id"])
-        if case is None or not case.live or case.version != move["after"]:
+        same = case is not None and case.live and case.version == move["after"]
+        if case is None or not same or move["from"] not in there:
             outcome.skipped.append(move["case_id"])
             continue
         _give_back(tx, actor, case, move, batch_id)

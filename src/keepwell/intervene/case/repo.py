@@ -20,6 +20,7 @@ from keepwell.intervene.case.model import (
     CaseTask,
     Reassignment,
 )
+from keepwell.intervene.case.policy import SCORE_REASONS, urgency
 from keepwell.trust.access.model import Branch, Staff, User
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book.model import Client, ClientGrant
@@ -183,6 +184,35 @@ def live_of(tx: Tx, client_id: str, also: str = "") -> list[Case]:
     return list(tx.session.scalars(_locked(statement)))
 
 
+def forget_tiers(tx: Tx, client_id: str) -> list[str]:
+    """Take the tiers out of cases that came from profiling, and out of their history (PI-4).
+
+    The history still tells the case: its lines say 'none' where they said a tier.
+
+    Returns:
+        Ids of the cases.
+    """
+    statement = (
+        select(Case)  # unscoped: a client's right
+        .where(Case.client_id == client_id, Case.reason.in_(SCORE_REASONS))
+        .order_by(Case.case_id)
+    )
+    found = {case.case_id: case for case in tx.session.scalars(_locked(statement))}
+    for case in found.values():
+        case.tier, case.urgency = "none", urgency("none")
+        case.version += 1
+    lines = select(CaseEvent).where(  # unscoped: a client's right
+        CaseEvent.case_id.in_(list(found))
+    )
+    for line in tx.session.scalars(lines):
+        line.old, line.new = _untiered(line.old), _untiered(line.new)
+    return list(found)
+
+
+def _untiered(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "tier": "none"} if told.get("tier") else told
+
+
 # History, notes, tasks, files: their case was found in scope before.
 
 
@@ -292,6 +322,14 @@ def staff_in_scope(tx: Tx, actor: Actor, staff_ids: Iterable[str]) -> dict[str, 
     elif actor.scope is not Scope.ALL:
         statement = statement.where(Staff.staff_id == actor.staff_id)
     return {row.staff_id: row for row in tx.session.scalars(statement)}
+
+
+def still_active(tx: Tx, staff_ids: Iterable[str]) -> set[str]:
+    """Those of the staff who are active."""
+    statement = select(Staff.staff_id).where(  # unscoped: staff
+        Staff.staff_id.in_(list(staff_ids)), Staff.active
+    )
+    return set(tx.session.scalars(statement))
 
 
 def staff_name(tx: Tx, staff_id: str | None) -> str | None:

@@ -400,7 +400,8 @@ class BatchOut(_Out):
     Attributes:
         batch_id: its number; undo it within 24 hours.
         cases: cases that have another owner now.
-        skipped: cases left alone because somebody changed them since.
+        skipped: cases left alone because somebody changed them since, or because whoever had
+            them is no longer active staff.
     """
 
     batch_id: str = Field(examples=["batch_01kdvdna00fgzjsdqkfb56fv6q"])

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.frame.events import EventName
+from keepwell.frame.locks import CLIENT, hold
 from keepwell.frame.paging import encode_cursor, unknown_sort
 from keepwell.frame.problem import Conflict, NotFound, Unprocessable
 from keepwell.intervene.case import repo
@@ -66,6 +67,7 @@ def open_or_append(
     Raises:
         Conflict: the reason comes from the score and the client refuses profiling (rule PI-4).
     """
+    hold(tx, CLIENT, [client_id])
     why = _permitted(tx, client_id, reason)
     case = repo.latest(tx, client_id, why)
     if case is None or not _live_soon(tx, case):
@@ -95,6 +97,7 @@ def open_manually(
 
     if not repo.visible_client(tx, actor, client_id):
         raise NotFound("access.client-unknown")
+    hold(tx, CLIENT, [client_id])
     why = _permitted(tx, client_id, reason)
     known = repo.latest(tx, client_id, why)
     if known is not None and known.live:
@@ -151,14 +154,15 @@ def _open(
 
 def retention_of(tx: Tx, client_id: str) -> Retention:
     """How many contacts may still try to keep a client."""
-    from keepwell.intervene.exit.service import open_request
+    from keepwell.intervene.exit.service import open_request, word_of
 
-    if refused(tx, client_id, Purpose.MARKETING):
+    word = word_of(tx, client_id)
+    if refused(tx, client_id, Purpose.MARKETING) or word.refused:
         return Retention.NONE
     request = open_request(tx, client_id)
     if request is None:
-        return Retention.FREE
-    return Retention.NONE if request.refused or request.retention_contacts else Retention.ONCE
+        return Retention.NONE if word.left else Retention.FREE
+    return Retention.NONE if request.retention_contacts else Retention.ONCE
 
 
 def _append(tx: Tx, actor: Actor, case: Case, tier: str, alert_id: str | None) -> Case:
@@ -343,6 +347,7 @@ def reopen(tx: Tx, actor: Actor, case_id: str, version: int) -> Case:
         Stale: somebody changed it since it was read.
         Conflict: it is live, closed too long ago, another one is live, or rule PI-4 forbids it.
     """
+    hold(tx, CLIENT, [read_case(tx, actor, case_id).client_id])
     case = lock_case(tx, actor, case_id, version)
     if case.live:
         raise Conflict("case.case-live", case=case.case_id)

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from keepwell.core.calendars import load_fault
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page, encode_cursor
 from keepwell.frame.problem import also
 from keepwell.frame.text import ClientId, Code, Id, Moment
 from keepwell.intervene.clock import policies, service
 from keepwell.intervene.clock.calendars import calendars_of, exchange_of
-from keepwell.intervene.clock.policy import PolicyBody
+from keepwell.intervene.clock.policy import PauseReason, PolicyBody
 from keepwell.intervene.clock.repo import Filters
 from keepwell.intervene.clock.schema import (
     CalendarOut,
@@ -110,7 +111,7 @@ def pause_clock(
 
     def verb(tx: Tx, actor: Actor) -> Reply:
         version = call.expected_version()
-        clock = service.pause(tx, actor, clock_id, version, body.reason, body.note)
+        clock = service.pause(tx, actor, clock_id, version, PauseReason(body.reason), body.note)
         return Reply(view(tx, clock), version=clock.version)
 
     return call.perform(verb)
@@ -208,7 +209,7 @@ def list_calendars(call: Call = allow(Permission.CLOCK_READ)) -> Response:
                 name=name, exchange=code, open=calendar.is_open(tx.at),
                 next_open=calendar.next_open(tx.at),
                 provisional_after=calendar.provisional_after,
-                provisional=calendar.is_provisional(tx.at),
+                provisional=calendar.is_provisional(tx.at), fault=load_fault(code),
             )
             for name, calendar in calendars_of(tx.frame).items()
         ]  # fmt: skip

@@ -10,11 +10,15 @@ from keepwell.core.calendars import (
     always,
     exchange_calendar,
     exchange_code,
+    load_fault,
     office_calendar,
 )
 from keepwell.frame.context import Frame
+from keepwell.frame.logs import logger
 from keepwell.frame.settings import CalendarSettings
 from keepwell.intervene.clock.policy import CalendarName
+
+_log = logger("keepwell.clock")
 
 Calendars = dict[CalendarName, BusinessCalendar]
 
@@ -48,6 +52,9 @@ def exchange_of(frame: Frame) -> str:
 def _build(text: str, own_sessions: bool, zone: ZoneInfo) -> Calendars:
     settings = CalendarSettings.model_validate_json(text)
     code = exchange_code(settings.exchange, zone)
+    fault = load_fault(code)
+    if fault is not None:
+        _log.warning("calendar.exchange-unreadable", code=code, error=fault)
     holidays, workdays = frozenset(settings.holidays), frozenset(settings.workdays)
     return {
         CalendarName.ALWAYS: always(zone),

@@ -16,6 +16,17 @@ def on_case(tx: Tx, event: Event) -> None:
     service.on_case(tx, event)
 
 
+@subscribe(
+    EventName.CONSENT_GIVEN, EventName.CONSENT_REFUSED, EventName.PROFILING_REFUSED,
+    EventName.EXIT_REQUESTED, EventName.EXIT_CONTACT_REFUSED, EventName.EXIT_CANCELLED,
+    EventName.EXIT_COMPLETED,
+)  # fmt: skip
+def on_gate(tx: Tx, event: Event) -> None:
+    """Whether the client may be contacted may have changed, and clocks must not push past it."""
+    if event.client_id is not None:
+        service.regate(tx, event.client_id)
+
+
 @subscribe(EventName.CASE_REASSIGNED)
 def on_reassigned(tx: Tx, event: Event) -> None:
     """The new owner is warned from now on."""

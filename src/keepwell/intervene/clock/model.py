@@ -9,6 +9,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, U
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.frame.guard import only_grows
+from keepwell.trust.evidence.attest import ERASABLE, vouch
 
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Where a clock without a due time stands in a list by due time."""
@@ -95,3 +97,7 @@ class ClockEvent(Base):
     data: Mapped[dict[str, Any]] = mapped_column()
     note: Mapped[str | None] = mapped_column(String(4000))
     """What a person wrote; it goes nowhere else."""
+
+
+vouch(ClockEvent.__table__, ("kind", "at", "actor_id", "data", "note"))
+only_grows(ClockEvent.__table__, keys={"data": ERASABLE})

@@ -43,6 +43,7 @@ class PauseReason(StrEnum):
 
     CLIENT_ASKED_LATER = "client-asked-later"
     COMPLIANCE_REVIEW = "compliance-review"
+    CONTACT_FORBIDDEN = "contact-forbidden"
     SYSTEM_OUTAGE = "system-outage"
     WAITING_FOR_CLIENT = "waiting-for-client"
     WAITING_FOR_THIRD_PARTY = "waiting-for-third-party"
@@ -54,11 +55,16 @@ LEVELS: Final[dict[Level, int]] = {Level.LEAD: 1, Level.DIRECTOR: 2, Level.COMPL
 PAUSE_TITLES: Final[dict[PauseReason, str]] = {
     PauseReason.CLIENT_ASKED_LATER: "The client asked for a later date",
     PauseReason.COMPLIANCE_REVIEW: "Compliance is checking",
+    PauseReason.CONTACT_FORBIDDEN: "No contact may be made with the client now",
     PauseReason.SYSTEM_OUTAGE: "A system does not work",
     PauseReason.WAITING_FOR_CLIENT: "Waiting for the client",
     PauseReason.WAITING_FOR_THIRD_PARTY: "Waiting for somebody outside",
 }
 """What each reason means, in English."""
+
+
+BY_PERSON: Final = frozenset(PauseReason) - {PauseReason.CONTACT_FORBIDDEN}
+"""Reasons that people may give; the other is the desk's own."""
 
 
 class _Part(BaseModel):

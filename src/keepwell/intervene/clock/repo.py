@@ -131,6 +131,15 @@ def codes_of_round(tx: Tx, kind: str, subject_id: str) -> tuple[int, set[str]]:
     return newest, {code for number, code in rows if number == newest}
 
 
+def forget_tiers(tx: Tx, case_ids: Iterable[str]) -> None:
+    """Take the tier out of the clocks of cases (rule PI-4)."""
+    statement = select(Clock).where(  # unscoped: a client's right
+        Clock.subject_kind == "case", Clock.subject_id.in_(list(case_ids))
+    )
+    for clock in tx.session.scalars(_locked(statement.order_by(Clock.clock_id))):
+        clock.tier = None
+
+
 def next_due(tx: Tx, kind: str, subject_id: str) -> datetime | None:
     """When the first live clock of a subject is or was due."""
     statement = select(func.min(Clock.due_at)).where(  # unscoped: a fact of one case, for itself

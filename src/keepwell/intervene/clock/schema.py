@@ -13,7 +13,7 @@ from keepwell.intervene.clock import policies, repo
 from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.clock.model import Clock, ClockEvent
 from keepwell.intervene.clock.policy import CalendarName, PauseReason, PolicyBody, Title
-from keepwell.intervene.clock.state import LIVE, ClockState
+from keepwell.intervene.clock.state import ClockState
 from keepwell.intervene.clock.wind import MICRO, elapsed_at
 
 SubjectKind = Literal["case", "exit"]
@@ -39,6 +39,8 @@ class ClockView(BaseModel):
         owner_id: who is warned.
         started_at: when it started.
         due_at: when the time is or was over; null while it is paused in time.
+        provisional: whether `due_at` is a guess: it lies beyond the days that the calendar
+            knows, so holidays may be missing.
         target_minutes: working time promised.
         elapsed_minutes: working time passed.
         remaining_minutes: working time left, negative when it is over.
@@ -63,6 +65,7 @@ class ClockView(BaseModel):
     owner_id: str | None = Field(examples=["m1"])
     started_at: datetime
     due_at: datetime | None
+    provisional: bool = Field(examples=[False])
     target_minutes: float = Field(examples=[15.0])
     elapsed_minutes: float = Field(examples=[7.5])
     remaining_minutes: float = Field(examples=[7.5])
@@ -106,13 +109,16 @@ class PauseIn(BaseModel):
     """Why a clock shall stand still.
 
     Attributes:
-        reason: from the list.
+        reason: from the list; 'contact-forbidden' is the desk's own.
         note: in words.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: PauseReason = Field(examples=["waiting-for-client"])
+    reason: Literal[
+        "client-asked-later", "compliance-review", "system-outage", "waiting-for-client",
+        "waiting-for-third-party",
+    ] = Field(examples=["waiting-for-client"])  # fmt: skip
     note: Note | None = Field(default=None, examples=["Sent the form; she signs tomorrow."])
 
 
@@ -143,6 +149,8 @@ class CalendarOut(BaseModel):
         provisional_after: days after this one are Monday to Friday, without holidays, because the
             exchange's are not known; null: none is.
         provisional: whether today is such a day.
+        fault: why the exchange's calendar could not be loaded, so that all days are a guess;
+            null: it could, or none is asked for.
     """
 
     name: CalendarName = Field(examples=["exchange"])
@@ -151,6 +159,7 @@ class CalendarOut(BaseModel):
     next_open: datetime
     provisional_after: date | None = Field(examples=["2026-12-31"])
     provisional: bool = Field(examples=[False])
+    fault: str | None = Field(examples=[None])
 
 
 def view(tx: Tx, clock: Clock) -> ClockView:
@@ -178,15 +187,18 @@ def _fields(tx: Tx, clock: Clock) -> dict[str, Any]:
     spec = policies.body_of(policy).spec(clock.code)
     assert spec is not None
     target = clock.target_us * MICRO
-    elapsed = elapsed_at(clock, calendar_of(tx.frame, clock.calendar), tx.at)
-    late = clock.late or (clock.state in LIVE and elapsed >= target)
+    calendar = calendar_of(tx.frame, clock.calendar)
+    elapsed = elapsed_at(clock, calendar, tx.at)
+    late = clock.late or (clock.running_since is not None and elapsed >= target)
+    due = clock.due_at
     return {
         "clock_id": clock.clock_id, "subject_kind": clock.subject_kind,
         "subject_id": clock.subject_id, "client_id": clock.client_id, "code": clock.code,
         "title": spec.title, "policy": policy.name, "policy_version": policy.version,
         "calendar": clock.calendar, "state": clock.state, "late": late,
         "tier": clock.tier, "owner_id": clock.owner_id, "started_at": clock.started_at,
-        "due_at": clock.due_at, "target_minutes": _minutes(clock.target_us),
+        "due_at": due, "provisional": due is not None and calendar.is_provisional(due),
+        "target_minutes": _minutes(clock.target_us),
         "elapsed_minutes": _minutes(elapsed // MICRO),
         "remaining_minutes": _minutes((target - elapsed) // MICRO),
         "share": round(elapsed / target, 4), "pause_reason": clock.pause_reason,

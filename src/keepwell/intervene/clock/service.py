@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
@@ -32,6 +32,7 @@ def start(
     kind: str,
     owner_id: str | None,
     tier: str | None,
+    since: datetime | None = None,
 ) -> Clock | None:
     """Start one clock by its code, whatever its policy says about events and conditions.
 
@@ -44,6 +45,8 @@ def start(
         kind: code of the promise, such as 'first-touch' or 'exit'.
         owner_id: who is warned.
         tier: decides how much time there is.
+        since: from when on it counts; default: now. What is due already by then is done by
+            `catch_up`.
 
     Returns:
         The clock; None when the policy promises nothing of this kind for the tier, or such a
@@ -57,7 +60,7 @@ def start(
     if spec is None or target is None or kind in codes:
         return None
     subject = _Subject(subject_kind, subject_id, client_id, owner_id, tier, max(number, 1))
-    wound = _start(tx, actor, policy, spec, target, subject)
+    wound = _start(tx, actor, policy, spec, target, subject, since)
     wound.tell_case()
     return wound.clock
 
@@ -131,10 +134,51 @@ def resume(tx: Tx, actor: Actor, clock_id: str, version: int) -> Clock:
     wound = _held(tx, actor, clock_id, version)
     if wound.clock.state != ClockState.PAUSED:
         raise Conflict("clock.clock-running")
+    if wound.clock.pause_reason == PauseReason.CONTACT_FORBIDDEN:
+        raise Conflict("clock.contact-forbidden")
     wound.write(Happening.RESUMED, actor)
     wound.arm()
     wound.tell_case()
+    regate(tx, wound.clock.client_id)
     return wound.clock
+
+
+def catch_up(tx: Tx, kind: str, subject_id: str) -> None:
+    """Do what is due of a subject's clocks that were started for an earlier time."""
+    for clock in repo.live_of(tx, kind, subject_id):
+        wound = Wound(tx, clock)
+        wound.advance()
+        wound.arm()
+
+
+def regate(tx: Tx, client_id: str) -> None:
+    """Stop the clocks that call for contacts with a client while none may be made, or start them.
+
+    No promise of time may push anybody through a closed gate (rules CT-1, CT-2, R-EXIT-3). Quiet
+    time does not count: clocks run on working time. What a person has paused stays paused.
+    """
+    from keepwell.intervene.case import repo as cases
+    from keepwell.intervene.contact.service import shut
+
+    for case in cases.live_of(tx, client_id):
+        forbidden = shut(tx, client_id, case.reason)
+        moved = False
+        for clock in repo.live_of(tx, "case", case.case_id):
+            gated = clock.pause_reason == PauseReason.CONTACT_FORBIDDEN
+            if forbidden and clock.state != ClockState.PAUSED:
+                wound = Wound(tx, clock)
+                wound.advance(warn=False)
+                data = {"reason": PauseReason.CONTACT_FORBIDDEN.value, "code": forbidden}
+                wound.write(Happening.PAUSED, data=data)
+            elif gated and not forbidden:
+                wound = Wound(tx, clock)
+                wound.write(Happening.RESUMED)
+            else:
+                continue
+            wound.arm()
+            moved = True
+        if moved:
+            tell_case(tx, case.case_id)
 
 
 def tick(tx: Tx, clock_id: str) -> None:
@@ -163,6 +207,8 @@ def on_case(tx: Tx, event: Event) -> None:
             _end(wound, Happening.CANCELLED, event.actor_id)
     _promise(tx, event, [w for w in live if w.clock.ended_at is None])
     tell_case(tx, event.subject)
+    if not closed:
+        regate(tx, event.client_id)
 
 
 def hand_over(tx: Tx, kind: str, subject_id: str, owner_id: str | None) -> None:
@@ -171,9 +217,16 @@ def hand_over(tx: Tx, kind: str, subject_id: str, owner_id: str | None) -> None:
         clock.owner_id = owner_id
 
 
-def settle_exit(tx: Tx, actor: Actor, exit_id: str) -> None:
-    """An exit request is completed: the promise is kept, in time or late."""
-    _end_exit(tx, actor, exit_id, Happening.MET)
+def settle_exit(tx: Tx, actor: Actor, exit_id: str, at: datetime | None = None) -> None:
+    """An exit request is completed: the promise is kept, in time or late.
+
+    Args:
+        tx: the unit of work.
+        actor: who says so.
+        exit_id: which.
+        at: when it was completed, by which it is judged; default: now.
+    """
+    _end_exit(tx, actor, exit_id, Happening.MET, at)
 
 
 def cancel_exit(tx: Tx, actor: Actor, exit_id: str) -> None:
@@ -197,29 +250,36 @@ class _Subject:
 
 
 def _start(
-    tx: Tx, actor: Actor, policy: ClockPolicy, spec: ClockSpec, target: Target, subject: _Subject
+    tx: Tx,
+    actor: Actor,
+    policy: ClockPolicy,
+    spec: ClockSpec,
+    target: Target,
+    subject: _Subject,
+    since: datetime | None = None,
 ) -> Wound:
-    time = _time(tx, spec, target)
+    begin = since or tx.at
+    time = _time(tx, spec, target, begin)
     clock = Clock(
         clock_id=new_id("clock", tx.at), subject_kind=subject.kind, subject_id=subject.subject_id,
         client_id=subject.client_id, policy_id=policy.policy_id, code=spec.code,
         calendar=spec.calendar.value, round=subject.round, owner_id=subject.owner_id,
-        tier=subject.tier, started_at=tx.at, target_us=time // MICRO, state="running",
-        elapsed_us=0, running_since=tx.at, due_at=None, due_rank=NEVER, late=False, version=0,
+        tier=subject.tier, started_at=begin, target_us=time // MICRO, state="running",
+        elapsed_us=0, running_since=begin, due_at=None, due_rank=NEVER, late=False, version=0,
     )  # fmt: skip
     tx.session.add(clock)
     tx.session.flush()
     wound = Wound(tx, clock, [])
-    wound.write(Happening.STARTED, actor, {"target_us": time // MICRO})
+    wound.write(Happening.STARTED, actor, {"target_us": time // MICRO}, at=begin)
     wound.arm()
     return wound
 
 
-def _time(tx: Tx, spec: ClockSpec, target: Target) -> timedelta:
+def _time(tx: Tx, spec: ClockSpec, target: Target, since: datetime) -> timedelta:
     if not target.in_days:
         return timedelta(minutes=target.amount)
     calendar = calendar_of(tx.frame, spec.calendar)
-    return calendar.between(tx.at, calendar.add_days(tx.at, target.amount))
+    return calendar.between(since, calendar.add_days(since, target.amount))
 
 
 def _held(tx: Tx, actor: Actor, clock_id: str, version: int) -> Wound:
@@ -233,14 +293,18 @@ def _held(tx: Tx, actor: Actor, clock_id: str, version: int) -> Wound:
     return Wound(tx, clock)
 
 
-def _end_exit(tx: Tx, actor: Actor, exit_id: str, how: Happening) -> None:
+def _end_exit(
+    tx: Tx, actor: Actor, exit_id: str, how: Happening, at: datetime | None = None
+) -> None:
     for clock in repo.live_of(tx, "exit", exit_id):
-        _end(Wound(tx, clock), how, actor.user_id)
+        _end(Wound(tx, clock), how, actor.user_id, at)
 
 
-def _end(wound: Wound, how: Happening, actor_id: str) -> None:
-    wound.advance(warn=False)  # a breach that no timer has told yet is told before the end
-    wound.write(how, replace(SYSTEM, user_id=actor_id))
+def _end(wound: Wound, how: Happening, actor_id: str, at: datetime | None = None) -> None:
+    last = wound.log[-1].at
+    when = max(at, last) if at is not None else None
+    wound.advance(warn=False, at=when)  # a breach that no timer has told yet comes before the end
+    wound.write(how, replace(SYSTEM, user_id=actor_id), at=when)
     wound.arm()
 
 
@@ -274,7 +338,7 @@ def _tighten(tx: Tx, wound: Wound, facts: Facts) -> None:
     reading = wound.reading()
     if target is None or reading.late:
         return
-    time = reading.elapsed + _time(tx, wound.spec, target)
+    time = reading.elapsed + _time(tx, wound.spec, target, tx.at)
     if time < reading.target:
         wound.advance()
         wound.write(Happening.TIGHTENED, data={"target_us": time // MICRO})

@@ -1,4 +1,9 @@
-"""A clock's state from its event log, and nothing else: no database here."""
+"""A clock's state from its event log, and nothing else: no database here.
+
+What was promised and what was missed stand in the log itself: due times as they were given and
+breaches as they were told. A calendar that is changed later counts for what comes, and rewrites
+neither.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +61,8 @@ class Happened:
     Attributes:
         kind: what.
         at: when, UTC.
-        data: `target_us` of started and tightened, `reason` of paused, `step` of the others.
+        data: `target_us` of started and tightened, `reason` of paused, `step` of the others;
+            `due_at` as it was given then and `elapsed_us` as it was counted then.
     """
 
     kind: str
@@ -132,27 +138,32 @@ class _Tape:
     def take(self, entry: Entry) -> None:
         kind, at = Happening(entry.kind), entry.at
         if kind in (Happening.STARTED, Happening.TIGHTENED):
-            self._halt(at)
+            self._halt(entry)
             self.target = entry.data["target_us"] * _MICRO
             if not self.paused:
-                self._run(at)
+                self._run(entry)
         elif kind is Happening.PAUSED:
-            self._halt(at)
+            self._halt(entry)
             self.paused = True
         elif kind is Happening.RESUMED:
             self.paused = False
-            self._run(at)
+            self._run(entry)
+        elif kind is Happening.BREACHED:
+            self.late = True
+            self.due = _told(entry) or self.due
         elif kind in (Happening.MET, Happening.CANCELLED):
             due = self.due
-            self._halt(at)
+            self._halt(entry)
             self.due = due
             self.end = (ClockState(kind.value), at)
 
     def read(self, at: datetime) -> Reading:
         before, elapsed = self.elapsed, self.elapsed
         if self.since is not None:
-            elapsed += self.calendar.between(self.since, at)
-        late = self.late or elapsed >= self.target
+            elapsed = counted(
+                elapsed + self.calendar.between(self.since, at), self.target, self.due, at
+            )
+        late = self.late or (self.since is not None and self.due is not None and at >= self.due)
         if self.end is not None:
             status = self.end[0]
         elif self.paused:
@@ -162,15 +173,35 @@ class _Tape:
         ended = self.end[1] if self.end else None
         return Reading(status, self.target, elapsed, self.due, self.since, before, late, ended)
 
-    def _halt(self, at: datetime) -> None:
+    def _halt(self, entry: Entry) -> None:
+        at, told = entry.at, entry.data.get("elapsed_us")
         if self.since is not None:
-            self.elapsed += self.calendar.between(self.since, at)
+            self.late = self.late or (self.due is not None and at >= self.due)
+            worked = self.elapsed + self.calendar.between(self.since, at)
+            self.elapsed = counted(worked, self.target, self.due, at)
+            if told is not None:
+                self.elapsed = told * _MICRO
             self.since = None
-        self.late = self.late or (self.target > _ZERO and self.elapsed >= self.target)
         if not self.late:
             self.due = None
 
-    def _run(self, at: datetime) -> None:
-        self.since = at
+    def _run(self, entry: Entry) -> None:
+        self.since = entry.at
         if not self.late:
-            self.due = self.calendar.add(at, self.target - self.elapsed)
+            ahead = self.target - self.elapsed
+            self.due = _told(entry) or self.calendar.add(entry.at, ahead)
+
+
+def counted(worked: timedelta, target: timedelta, due: datetime | None, at: datetime) -> timedelta:
+    """Working time as shown: past the target from the due time on, below it until then.
+
+    The two differ only where the calendar was changed after the due time was given.
+    """
+    if due is None:
+        return worked
+    return max(worked, target) if at >= due else min(worked, target - _MICRO)
+
+
+def _told(entry: Entry) -> datetime | None:
+    text = entry.data.get("due_at")
+    return datetime.fromisoformat(text) if text else None

@@ -16,12 +16,13 @@ from keepwell.intervene.clock import policies, repo
 from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.clock.model import NEVER, Clock, ClockEvent
 from keepwell.intervene.clock.policy import LEVELS, ClockSpec, Level, Step, steps
-from keepwell.intervene.clock.state import LIVE, Happening, Reading, replay, threshold
+from keepwell.intervene.clock.state import LIVE, Happening, Reading, counted, replay, threshold
 from keepwell.intervene.notice.service import directors_of, leads_of
 from keepwell.jobs.service import cancel_prefix, enqueue
 from keepwell.trust.access.policy import SYSTEM, Actor
+from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
-from keepwell.trust.evidence.service import record
+from keepwell.trust.evidence.service import record, sealed
 
 TICK: Final = "clock.tick"
 MICRO: Final = timedelta(microseconds=1)
@@ -32,6 +33,15 @@ _EVENTS: Final = {
     Happening.BREACHED: EventName.CLOCK_BREACHED, Happening.ESCALATED: EventName.CLOCK_ESCALATED,
     Happening.MET: EventName.CLOCK_MET,
 }  # fmt: skip
+
+
+_TIMED: Final = frozenset(
+    {
+        Happening.STARTED, Happening.PAUSED, Happening.RESUMED, Happening.TIGHTENED,
+        Happening.MET, Happening.CANCELLED,
+    }
+)  # fmt: skip
+"""Entries that keep the due time and the time counted as they were then."""
 
 
 class Wound:
@@ -52,9 +62,9 @@ class Wound:
         assert spec is not None
         self.spec: ClockSpec = spec
 
-    def reading(self) -> Reading:
-        """What the clock shows now."""
-        return replay(self.log, self.calendar, self.tx.at)
+    def reading(self, at: datetime | None = None) -> Reading:
+        """What the clock shows at an instant, not before its last entry; default: now."""
+        return replay(self.log, self.calendar, at or self.tx.at)
 
     def write(
         self,
@@ -63,6 +73,7 @@ class Wound:
         data: dict[str, Any] | None = None,
         told: dict[str, Any] | None = None,
         note: str | None = None,
+        at: datetime | None = None,
     ) -> None:
         """Add to the log, project it, record the evidence and tell the other rooms.
 
@@ -72,34 +83,45 @@ class Wound:
             data: of the entry.
             told: further facts of the event.
             note: what the person wrote.
+            at: when it happened, not before what the log holds already; default: now.
         """
         clock, tx = self.clock, self.tx
+        when = tx.at if at is None else max([at, *(entry.at for entry in self.log[-1:])])
         entry = ClockEvent(
-            clock_id=clock.clock_id, number=len(self.log) + 1, kind=kind.value, at=tx.at,
+            clock_id=clock.clock_id, number=len(self.log) + 1, kind=kind.value, at=when,
             actor_id=actor.user_id, data=data or {}, note=note,
         )  # fmt: skip
-        tx.session.add(entry)
         self.log.append(entry)
-        project(clock, self.reading(), len(self.log))
+        reading = self.reading(when)
+        if kind in _TIMED:
+            due = reading.due_at.isoformat() if reading.due_at else None
+            entry.data = {
+                **entry.data, "due_at": due, "elapsed_us": reading.elapsed // MICRO
+            }  # fmt: skip
+        tx.session.add(entry)
+        project(clock, reading, len(self.log))
         clock.pause_reason = entry.data.get("reason") if kind is Happening.PAUSED else None
         tx.session.flush()
+        attest(tx, clock.client_id, entry)
         facts = self._facts()
         record(
             tx, actor, EvidenceKind(f"clock.{kind.value}"), client_id=clock.client_id,
-            subject=clock.clock_id, data={**facts, **entry.data},
-            personal={"note": note} if note else None,
+            subject=clock.clock_id,
+            data={n: v for n, v in {**facts, **entry.data}.items() if n != "tier"},
+            personal={**({"note": note} if note else {}), **sealed(tier=clock.tier)},
         )  # fmt: skip
         if kind in _EVENTS:
             more = {**facts, **entry.data, **(told or {}), "title": self.spec.title.model_dump()}
             emit(tx, Event(_EVENTS[kind], clock.clock_id, actor.user_id, clock.client_id, more))
 
-    def advance(self, warn: bool = True) -> None:
+    def advance(self, warn: bool = True, at: datetime | None = None) -> None:
         """Do every step that is due; late warnings are left out in favour of what came after.
 
         Args:
             warn: whether to warn at all; nobody needs it of a clock that is stopped right now.
+            at: due by when; default: now.
         """
-        reading = self.reading()
+        reading = self.reading(at)
         if reading.status not in LIVE or reading.since is None:
             return
         done = {entry.data.get("step") for entry in self.log}
@@ -130,6 +152,8 @@ class Wound:
         if coming:
             step, need = coming[0]
             at = self.calendar.add(reading.since, need - reading.elapsed_before)
+            if need == reading.target and reading.due_at is not None:
+                at = reading.due_at  # as it was promised, whatever the calendar says by now
             key = f"clock:{clock.clock_id}:{step.name}"
             enqueue(tx, TICK, {"clock_id": clock.clock_id}, key=key, due_at=at)
 
@@ -151,7 +175,7 @@ class Wound:
             self.write(Happening.WARNED, data=share, told={"people": people})
         elif step.to is None:
             due = reading.due_at.isoformat() if reading.due_at else None
-            self.write(Happening.BREACHED, data=share, told={"due_at": due})
+            self.write(Happening.BREACHED, data={**share, "due_at": due})
         else:
             level, people = self._called(step.to)
             data = {**share, "level": LEVELS[level], "to": people[0] if people else None}
@@ -202,4 +226,7 @@ def elapsed_at(clock: Clock, calendar: BusinessCalendar, at: datetime) -> timede
     """Working time passed on a clock's row at an instant, without reading its log."""
     before = clock.elapsed_us * MICRO
     since = clock.running_since
-    return before if since is None else before + calendar.between(since, at)
+    if since is None:
+        return before
+    worked = before + calendar.between(since, at)
+    return counted(worked, clock.target_us * MICRO, clock.due_at, at)

@@ -54,3 +54,5 @@ class Contact(Base):
     """The exit request about which it was the one retention contact."""
     breach: Mapped[str | None] = mapped_column(String(40))
     """Code of the rule that forbade it, where it was made all the same."""
+    marks: Mapped[list[Any]] = mapped_column(default=list)
+    """What about it somebody should look at."""

@@ -46,6 +46,19 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+class Mark(StrEnum):
+    """What about a recorded contact somebody should look at."""
+
+    BACKDATED = "backdated"
+    SELF_DECLARED = "self-declared"
+
+
+MARK_TITLES: Final[dict[Mark, str]] = {
+    Mark.BACKDATED: "Recorded long after the time stated",
+    Mark.SELF_DECLARED: "Called service or inbound while the client was not to be contacted",
+}
+"""What each mark means, in English."""
+
 SUCCESSES: Final = frozenset({Result.REACHED, Result.CALL_BACK, Result.REFUSED})
 """Results in which the client was spoken with; a refusal is an answer too."""
 
@@ -62,6 +75,7 @@ RESULT_TITLES: Final[dict[Result, str]] = {
 RULES: Final[dict[str, str]] = {
     "contact.complaint-open": "CT-2",
     "contact.consent-missing": "CT-1",
+    "contact.exit-completed": "R-EXIT-3",
     "contact.exit-contacted": "R-EXIT-3",
     "contact.exit-refused": "R-EXIT-3",
     "contact.marketing-refused": "CT-1",
@@ -80,6 +94,8 @@ class Facts:
         aim: what the contact is for.
         direction: who begins.
         local: time of day of the contact, in the workspace's zone.
+        recorded: time of day at which it is recorded, where that is later; quiet time is judged at
+            both, so that a time stated by hand does not get around it.
         quiet_from: quiet time begins.
         quiet_until: quiet time ends; the same as its beginning: there is none.
         require_consent: without consent on record no retention contact.
@@ -91,7 +107,8 @@ class Facts:
         complaints: complaints that are open.
         exiting: the client has asked to leave and has not yet left.
         exit_contacts: retention contacts made since about it.
-        exit_refused: the client said no to any contact about it.
+        exit_refused: the client said no to any contact about leaving, and it still counts.
+        left: the client has left, and has not agreed to contacts since.
     """
 
     aim: Aim
@@ -109,6 +126,8 @@ class Facts:
     exiting: bool = False
     exit_contacts: int = 0
     exit_refused: bool = False
+    left: bool = False
+    recorded: time | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +175,20 @@ def may_contact(facts: Facts) -> Verdict:
         return ALLOWED
     against = (
         (facts.marketing_refused, "contact.marketing-refused"),
-        (facts.exiting and facts.exit_refused, "contact.exit-refused"),
+        (facts.exit_refused, "contact.exit-refused"),
+        (facts.left and not facts.exiting, "contact.exit-completed"),
         (facts.exiting and facts.exit_contacts > 0, "contact.exit-contacted"),
         (facts.complaints > 0, "contact.complaint-open"),
         (facts.profiling_refused and facts.from_score, "contact.profiling-refused"),
         (facts.require_consent and not facts.marketing_given, "contact.consent-missing"),
-        (is_quiet(facts.local, facts.quiet_from, facts.quiet_until), "contact.quiet-hours"),
+        (_quiet(facts), "contact.quiet-hours"),
     )
     return next((Verdict(False, code) for holds, code in against if holds), ALLOWED)
+
+
+def _quiet(facts: Facts) -> bool:
+    times = [facts.local] if facts.recorded is None else [facts.local, facts.recorded]
+    return any(is_quiet(at, facts.quiet_from, facts.quiet_until) for at in times)
 
 
 def is_quiet(local: time, since: time, until: time) -> bool:

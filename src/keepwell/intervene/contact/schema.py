@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from keepwell.frame.text import Moment, Note
-from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result
+from keepwell.intervene.contact.policy import Aim, Channel, Direction, Mark, Result
 
 _AT = "2026-03-04T02:00:00Z"
 
@@ -59,6 +59,9 @@ class ContactOut(BaseModel):
         recorded_at: when it was recorded.
         exit_request_id: the exit request whose one retention contact it was.
         breach: code of the rule that forbade it, where it was made all the same.
+        marks: what about it somebody should look at: 'backdated', recorded more than a quarter of
+            an hour after the time stated; 'self-declared', called service or inbound by whoever
+            recorded it while the client was not to be contacted.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -77,6 +80,7 @@ class ContactOut(BaseModel):
     recorded_at: datetime = Field(examples=[_AT])
     exit_request_id: str | None = Field(examples=[None])
     breach: str | None = Field(examples=[None])
+    marks: list[Mark] = Field(examples=[[]])
 
 
 class VerdictOut(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +18,15 @@ from keepwell.intervene.case import repo as cases
 from keepwell.intervene.case.history import added, change, next_number, tell
 from keepwell.intervene.case.listen import restrict
 from keepwell.intervene.case.model import Case
-from keepwell.intervene.case.policy import SCORE_REASONS, EventKind, Retention, State
+from keepwell.intervene.case.policy import (
+    SCORE_REASONS,
+    SERVICE_REASONS,
+    EventKind,
+    Retention,
+    State,
+)
 from keepwell.intervene.case.service import lock_case, read_case
+from keepwell.intervene.clock.service import regate
 from keepwell.intervene.contact import repo
 from keepwell.intervene.contact.model import Contact
 from keepwell.intervene.contact.policy import (
@@ -27,6 +35,7 @@ from keepwell.intervene.contact.policy import (
     Channel,
     Direction,
     Facts,
+    Mark,
     Result,
     Verdict,
     may_contact,
@@ -39,6 +48,8 @@ from keepwell.trust.evidence.service import record
 
 # Clocks of two systems differ a little; a contact of tomorrow is a fault in the sender.
 _SKEW = timedelta(minutes=5)
+# Whoever hangs up and writes it down has done it at once.
+_AT_ONCE = timedelta(minutes=15)
 
 
 def facts_of(
@@ -60,13 +71,15 @@ def facts_of(
         direction: who begins.
         from_score: whether it follows from the score; unknown counts as yes.
     """
-    from keepwell.intervene.exit.service import open_request
+    from keepwell.intervene.exit.service import open_request, word_of
     from keepwell.intervene.rule.service import open_complaints
 
-    request = open_request(tx, client_id)
+    request, word = open_request(tx, client_id), word_of(tx, client_id)
     settings = tx.frame.settings.contact
+    now = tx.at.astimezone(tx.frame.zone).time()
     return Facts(
         aim=aim, direction=direction, local=(at or tx.at).astimezone(tx.frame.zone).time(),
+        recorded=now if at is not None and at < tx.at - _AT_ONCE else None,
         quiet_from=settings.quiet_from, quiet_until=settings.quiet_until,
         require_consent=settings.require_consent,
         marketing_refused=refused(tx, client_id, Purpose.MARKETING),
@@ -76,8 +89,22 @@ def facts_of(
         from_score=from_score, complaints=open_complaints(tx, client_id),
         exiting=request is not None,
         exit_contacts=request.retention_contacts if request else 0,
-        exit_refused=request.refused if request else False,
+        exit_refused=word.refused, left=word.left,
     )  # fmt: skip
+
+
+def shut(tx: Tx, client_id: str, reason: str) -> str | None:
+    """Code of what forbids a case every contact to keep the client, at whatever time of day.
+
+    Args:
+        tx: the unit of work.
+        client_id: whom the case is about.
+        reason: the case's; one about a complaint or an exit is service, which nothing stops.
+    """
+    if reason in SERVICE_REASONS:
+        return None
+    facts = facts_of(tx, client_id, Aim.RETENTION, from_score=reason in SCORE_REASONS)
+    return may_contact(replace(facts, quiet_until=facts.quiet_from)).code
 
 
 def ask(tx: Tx, actor: Actor, client_id: str, aim: Aim) -> Verdict:
@@ -123,8 +150,6 @@ def log_touch(
         Unprocessable: it lies in the future.
         Conflict: the gate forbids it and it has not happened; the code says which rule.
     """
-    from keepwell.intervene.alert.raising import note_touch
-
     when = at or tx.at
     if when > tx.at + _SKEW:
         raise Unprocessable("contact.at-future")
@@ -139,20 +164,34 @@ def log_touch(
     verdict = may_contact(facts)
     if not verdict.allowed and not happened:
         raise forbidden(tx, verdict)
+    marks = _marks(tx, case, facts, when)
     contact = Contact(
         contact_id=new_id("contact", tx.at), case_id=case_id,
         number=next_number(tx, case), client_id=case.client_id,
         channel=channel.value, direction=direction.value, aim=aim.value, result=result.value,
         at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
-        breach=verdict.code,
+        breach=verdict.code, marks=marks,
     )  # fmt: skip
     _store(tx, contact, happened)
+    moves = case.live and case.contacted_at is None and contact.result in SUCCESSES
+    if not moves:  # it only stands in the history
+        added(tx, actor, case, EventKind.CONTACTED, contact.contact_id, _facts(contact))
     _evidence(tx, actor, contact)
-    _progress(tx, actor, case, contact)
+    if moves:
+        _progress(tx, actor, case, contact)
     _honour(tx, actor, case, contact)
-    if _is_touch(contact):
-        note_touch(tx, case.client_id, reason=case.reason, tier=case.tier)
     return contact
+
+
+def _marks(tx: Tx, case: Case, facts: Facts, at: datetime) -> list[str]:
+    touch = facts.direction is Direction.OUT and facts.aim is Aim.RETENTION
+    found = []
+    if facts.direction is Direction.OUT and at < tx.at - _AT_ONCE:
+        found.append(Mark.BACKDATED.value)
+    # Nobody but who records it says that it was service, or that the client began.
+    if not touch and shut(tx, case.client_id, case.reason):
+        found.append(Mark.SELF_DECLARED.value)
+    return found
 
 
 def forbidden(tx: Tx, verdict: Verdict) -> Conflict:
@@ -196,6 +235,7 @@ def _evidence(tx: Tx, actor: Actor, contact: Contact) -> None:
         "case_id": contact.case_id, "channel": contact.channel, "direction": contact.direction,
         "aim": contact.aim, "result": contact.result, "at": contact.at,
         "exit_request_id": contact.exit_request_id, "breach": contact.breach,
+        "marks": contact.marks,
     }  # fmt: skip
     kind = EvidenceKind.CONTACT_BREACHED if contact.breach else EvidenceKind.TOUCH_LOGGED
     record(
@@ -205,29 +245,33 @@ def _evidence(tx: Tx, actor: Actor, contact: Contact) -> None:
 
 
 def _progress(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
-    """The first success moves an open case on; every other contact only stands in its history."""
-    facts = {
-        "channel": contact.channel, "direction": contact.direction, "aim": contact.aim,
-        "result": contact.result,
-    }  # fmt: skip
-    first = case.live and case.contacted_at is None and contact.result in SUCCESSES
-    if not first:
-        added(tx, actor, case, EventKind.CONTACTED, contact.contact_id, facts)
-        return
+    """The first success moves an open case on."""
     before = case.state
     new: dict[str, Any] = {"contacted_at": max(contact.at, case.opened_at)}
     if before == State.OPEN:
         new |= {"state": State.CONTACTED.value, "state_at": tx.at}
     change(tx, actor, case, EventKind.CONTACTED, contact.contact_id, **new)
     more = {
-        **facts, "contact_id": contact.contact_id, "old_state": before,
+        **_facts(contact), "contact_id": contact.contact_id, "old_state": before,
         "contacted_at": new["contacted_at"].isoformat(),
     }  # fmt: skip
     tell(tx, actor, case, EventName.CASE_CONTACTED, EvidenceKind.CASE_MOVED, more)
 
 
+def _facts(contact: Contact) -> dict[str, Any]:
+    return {
+        "channel": contact.channel, "direction": contact.direction, "aim": contact.aim,
+        "result": contact.result,
+    }  # fmt: skip
+
+
 def _honour(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
-    """A no stops all retention contacts at once; the one contact about an exit is used up."""
+    """A no stops all retention contacts at once; the one contact about an exit is used up.
+
+    A contact that no alert led to is in the log of treatments, for the hold-out's sake.
+    """
+    from keepwell.intervene.alert.raising import note_touch
+
     if contact.result == Result.REFUSED:
         source = f"contact:{contact.contact_id}"
         record_consent(tx, actor, contact.client_id, Purpose.MARKETING, False, contact.at, source)
@@ -235,6 +279,9 @@ def _honour(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
         for other in cases.live_of(tx, case.client_id):
             if other.retention == Retention.ONCE:
                 restrict(tx, other, Retention.NONE, contact.contact_id)
+        regate(tx, case.client_id)
+    if _is_touch(contact):
+        note_touch(tx, case.client_id, reason=case.reason, tier=case.tier)
 
 
 def list_contacts(

@@ -14,7 +14,7 @@ from keepwell.frame.text import ClientId, Id
 from keepwell.intervene.exit import service
 from keepwell.intervene.exit.model import ExitRequest
 from keepwell.intervene.exit.policy import ExitState
-from keepwell.intervene.exit.schema import CancelIn, ExitIn, ExitOut, HoldIn, shown
+from keepwell.intervene.exit.schema import CancelIn, ExitIn, ExitOut, HoldIn, SettleIn, shown
 from keepwell.trust.access.call import Call, Reply, allow
 from keepwell.trust.access.export import CSV, MOST_ROWS, Format, download
 from keepwell.trust.access.policy import Actor, Permission
@@ -26,7 +26,7 @@ HoldId = Annotated[Id, Path(examples=["hold_01kdvdna00fgzjsdqkfb56fv6q"])]
 _AT_ONCE = 500
 _COLUMNS = (
     "request_id", "client_id", "kind", "state", "steps", "blockers", "requested_at", "settled_at",
-    "due_at", "completed_at", "cancelled_at", "retention_contacts", "refused",
+    "due_at", "provisional", "completed_at", "cancelled_at", "retention_contacts", "refused",
 )  # fmt: skip
 
 
@@ -95,9 +95,14 @@ def request_exit(body: ExitIn, call: Call = allow(Permission.EXIT_WRITE)) -> Res
     "/exits/{request_id}/settle", response_model=ExitOut, operation_id="settle_exit",
     summary="Say that application and settlement are complete", responses=also(412, 428),
 )  # fmt: skip
-def settle_exit(request_id: ExitId, call: Call = allow(Permission.EXIT_WRITE)) -> Response:
+def settle_exit(
+    request_id: ExitId,
+    body: SettleIn | None = None,
+    call: Call = allow(Permission.EXIT_WRITE),
+) -> Response:
     """Starts the clock of the exchange's trading days; its breach pages compliance."""
-    return _change(call, lambda tx, who, seen: service.settle(tx, who, request_id, seen))
+    at = body.settled_at if body else None
+    return _change(call, lambda tx, who, seen: service.settle(tx, who, request_id, seen, at))
 
 
 @router.post(
@@ -114,10 +119,13 @@ def complete_exit(request_id: ExitId, call: Call = allow(Permission.EXIT_WRITE))
     summary="Say that the client took the request back", responses=also(412, 428),
 )  # fmt: skip
 def cancel_exit(
-    request_id: ExitId, body: CancelIn, call: Call = allow(Permission.EXIT_WRITE)
+    request_id: ExitId, body: CancelIn, call: Call = allow(Permission.EXIT_CANCEL)
 ) -> Response:
-    """The note says how the client told us; it is committed to in the evidence."""
-    return _change(call, lambda tx, who, seen: service.cancel(tx, who, request_id, seen, body.note))
+    """For compliance and the client's feed; the evidence commits to the client's word."""
+    return _change(
+        call,
+        lambda tx, who, seen: service.cancel(tx, who, request_id, seen, body.source, body.note),
+    )
 
 
 @router.post(
@@ -135,9 +143,9 @@ def refuse_exit_contact(request_id: ExitId, call: Call = allow(Permission.EXIT_W
     responses=also(412, 428),
 )  # fmt: skip
 def place_exit_hold(
-    request_id: ExitId, body: HoldIn, call: Call = allow(Permission.EXIT_WRITE)
+    request_id: ExitId, body: HoldIn, call: Call = allow(Permission.EXIT_HOLD)
 ) -> Response:
-    """For compliance and the back office; those who have clients to keep cannot."""
+    """For people of compliance only; those who have clients to keep cannot."""
 
     def verb(tx: Tx, actor: Actor, seen: int) -> ExitRequest:
         service.place_hold(tx, actor, request_id, seen, body.code, body.until, body.appeal)

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.trust.evidence.attest import vouch
 
 
 class ExitRequest(Base):
@@ -39,6 +40,8 @@ class ExitRequest(Base):
     retention_contacts: Mapped[int] = mapped_column(default=0)
     refused: Mapped[bool] = mapped_column(default=False)
     """The client wants no contact about it."""
+    refused_at: Mapped[datetime | None] = mapped_column()
+    """When the client said so; it counts for good, however the request ends."""
     recorded_by: Mapped[str] = mapped_column(String(40))
     recorded_at: Mapped[datetime] = mapped_column()
     version: Mapped[int] = mapped_column(default=1)
@@ -67,3 +70,13 @@ class ExitHold(Base):
     """How the client can object."""
     lifted_at: Mapped[datetime | None] = mapped_column()
     lifted_by: Mapped[str | None] = mapped_column(String(40))
+
+
+vouch(
+    ExitRequest.__table__,
+    (
+        "client_id", "kind", "state", "requested_at", "settled_at", "due_at", "completed_at",
+        "cancelled_at", "reported", "recorded_by", "recorded_at",
+    ),
+    version="version",
+)  # fmt: skip

@@ -6,7 +6,7 @@ below are all that decides about an exit, and a test holds the room to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -56,7 +56,7 @@ HOLD_TITLES: Final[dict[HoldCode, str]] = {
 """What each hold means, in English."""
 
 LONGEST_HOLD: Final = timedelta(days=90)
-"""After this a hold has to be placed again, by a person, with its reason."""
+"""How long holds may keep one request in all, however many are placed."""
 
 
 class ExitState(StrEnum):
@@ -119,6 +119,19 @@ class ExitPlan:
     due_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a client's exits, open or over, mean for contacts that would keep the client.
+
+    Attributes:
+        left: an exit was carried out, and the client has not agreed to contacts since.
+        refused: the client said no to any contact about one, and has not agreed since.
+    """
+
+    left: bool = False
+    refused: bool = False
+
+
 _FIELDS: Final = {
     ExitKind.CLOSE: ("client_id",),
     ExitKind.REVOKE: ("client_id",),
@@ -146,6 +159,26 @@ def plan(facts: ExitFacts, at: datetime, calendar: BusinessCalendar, days: int) 
         steps = (ExitStep.COMPLETE,)
     due_at = calendar.add_days(facts.settled_at, days) if facts.settled_at else None
     return ExitPlan(state, steps, holds, _FIELDS[facts.kind], due_at)
+
+
+def held_for(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    """How long a request is held in all; times in which several holds stand count once.
+
+    Args:
+        spans: beginning and end of every hold.
+
+    Example:
+        >>> day = [datetime(2026, 3, n) for n in range(1, 10)]
+        >>> held_for([(day[0], day[3]), (day[2], day[4]), (day[6], day[7])]).days
+        5
+    """
+    total, until = timedelta(), None
+    for start, end in sorted(spans):
+        begin = start if until is None else max(start, until)
+        if end > begin:
+            total += end - begin
+            until = end
+    return total
 
 
 def _state(facts: ExitFacts) -> ExitState:

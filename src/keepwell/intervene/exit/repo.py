@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
@@ -51,6 +51,16 @@ def open_of(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
         .order_by(ExitRequest.requested_at.desc(), ExitRequest.request_id.desc())
     )
     return tx.session.scalars(statement).all()
+
+
+def words_of(tx: Tx, client_id: str) -> tuple[datetime | None, datetime | None]:
+    """When a client's newest exit was carried out, and when they last said no to contacts."""
+    newest = (func.max(ExitRequest.completed_at), func.max(ExitRequest.refused_at))
+    statement = select(*newest).where(  # unscoped: a rule asks about one client
+        ExitRequest.client_id == client_id
+    )
+    row = tx.session.execute(statement).one()
+    return row[0], row[1]
 
 
 def open_in_scope(tx: Tx, actor: Actor, client_id: str) -> Sequence[ExitRequest]:

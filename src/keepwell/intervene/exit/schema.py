@@ -8,7 +8,9 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from keepwell.frame.database import Tx
-from keepwell.frame.text import ClientId, Id, Moment, Note
+from keepwell.frame.text import ClientId, Id, Line, Moment, Note
+from keepwell.intervene.clock.calendars import calendar_of
+from keepwell.intervene.clock.policy import CalendarName
 from keepwell.intervene.exit import service
 from keepwell.intervene.exit.model import ExitHold, ExitRequest
 from keepwell.intervene.exit.policy import ExitKind, ExitState, ExitStep, HoldCode
@@ -39,7 +41,7 @@ class HoldIn(BaseModel):
 
     Attributes:
         code: from the lawful list.
-        until: when it ends by itself, 90 days ahead at the most.
+        until: when it ends by itself; all holds of a request together last 90 days at the most.
         appeal: how the client can object.
     """
 
@@ -51,15 +53,29 @@ class HoldIn(BaseModel):
 
 
 class CancelIn(BaseModel):
-    """How the client told us that the request is taken back.
+    """The client's word that the request is taken back.
 
     Attributes:
-        note: in words.
+        source: where it stands, so that anybody can look it up.
+        note: what the client said.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    note: Note = Field(examples=["Called on the recorded line."])
+    source: Line = Field(examples=["Recording 2026-03-05 no. 4711"])
+    note: Note = Field(examples=["Keeps the account after all."])
+
+
+class SettleIn(BaseModel):
+    """When application and settlement were complete.
+
+    Attributes:
+        settled_at: not in the future; default: now.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    settled_at: Moment | None = Field(default=None, examples=["2026-03-04T15:00:00+08:00"])
 
 
 class HoldOut(BaseModel):
@@ -101,6 +117,8 @@ class ExitOut(BaseModel):
         requested_at: when the client asked.
         settled_at: since when application and settlement are complete.
         due_at: by when it must be carried out.
+        provisional: whether `due_at` is a guess: it lies beyond the days that the exchange's
+            calendar knows, so holidays may be missing.
         completed_at: when it was.
         cancelled_at: when the client took it back.
         retention_contacts: contacts that tried to keep the client; one at the most.
@@ -119,6 +137,7 @@ class ExitOut(BaseModel):
     requested_at: datetime
     settled_at: datetime | None
     due_at: datetime | None
+    provisional: bool = Field(examples=[False])
     completed_at: datetime | None
     cancelled_at: datetime | None
     retention_contacts: int = Field(examples=[0])
@@ -134,12 +153,14 @@ def shown(tx: Tx, requests: Sequence[ExitRequest]) -> list[ExitOut]:
 
 def _out(tx: Tx, request: ExitRequest, holds: list[ExitHold]) -> ExitOut:
     plan = service.plan_of(tx, request, holds)
+    calendar = calendar_of(tx.frame, CalendarName.EXCHANGE)
     return ExitOut(
         request_id=request.request_id, client_id=request.client_id, kind=ExitKind(request.kind),
         state=plan.state, steps=list(plan.steps), blockers=list(plan.holds),
         reported=[HoldCode(code) for code in request.reported],
         holds=[HoldOut.model_validate(hold, from_attributes=True) for hold in holds],
         requested_at=request.requested_at, settled_at=request.settled_at, due_at=request.due_at,
+        provisional=request.due_at is not None and calendar.is_provisional(request.due_at),
         completed_at=request.completed_at, cancelled_at=request.cancelled_at,
         retention_contacts=request.retention_contacts, refused=request.refused,
         version=request.version,

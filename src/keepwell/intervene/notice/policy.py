@@ -17,6 +17,7 @@ class NoticeKind(StrEnum):
     CLOCK_ESCALATED = "clock-escalated"
     CLOCK_WARNED = "clock-warned"
     EXIT_BREACHED = "exit-breached"
+    EXIT_UNSETTLED = "exit-unsettled"
 
 
 TITLES: Final[dict[NoticeKind, str]] = {
@@ -26,6 +27,7 @@ TITLES: Final[dict[NoticeKind, str]] = {
     NoticeKind.CLOCK_ESCALATED: "{clock}: passed up to you, level {level} (client {client})",
     NoticeKind.CLOCK_WARNED: "{clock}: {share} % of the time has passed (client {client})",
     NoticeKind.EXIT_BREACHED: "Exit request {subject} was not completed in time",
+    NoticeKind.EXIT_UNSETTLED: "Exit request {subject} is still not settled",
 }
 """Title of each kind, in English."""
 

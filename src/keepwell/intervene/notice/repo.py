@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,14 @@ def prune(tx: Tx, before: datetime) -> int:
         delete(Notice).where(Notice.read_at < before).execution_options(synchronize_session=False)
     )
     return int(result.rowcount)
+
+
+def forget_tiers(tx: Tx, client_id: str, names: Collection[str]) -> None:
+    """Take what a model said of a client out of the notices about it (rule PI-4)."""
+    statement = select(Notice).where(Notice.client_id == client_id)  # unscoped: a client's right
+    for notice in tx.session.scalars(statement):
+        if not notice.data.keys().isdisjoint(names):
+            notice.data = {n: v for n, v in notice.data.items() if n not in names}
 
 
 def known_staff(tx: Tx, staff_ids: Sequence[str]) -> list[str]:

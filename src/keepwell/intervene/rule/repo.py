@@ -111,4 +111,4 @@ def overdue_complaints(tx: Tx, client_id: str) -> int:
 
 def complaint(tx: Tx, complaint_id: str, lock: bool = False) -> Complaint | None:
     """A complaint."""
-    return tx.session.get(Complaint, complaint_id, with_for_update=lock)
+    return tx.session.get(Complaint, complaint_id, with_for_update=lock, populate_existing=lock)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from keepwell.frame.database import Tx
+from keepwell.frame.locks import CLIENT, hold
 from keepwell.frame.logs import logger
 from keepwell.frame.problem import Conflict, NotFound, Unprocessable
 from keepwell.intervene.alert import repo as alerts
@@ -19,6 +20,7 @@ from keepwell.intervene.alert.raising import end
 from keepwell.intervene.alert.repo import BookFacts
 from keepwell.intervene.alert.service import raise_alert, wake_by_event
 from keepwell.intervene.alert.tiers import raise_by_rule
+from keepwell.intervene.clock.service import regate
 from keepwell.intervene.rule import repo
 from keepwell.intervene.rule.model import Complaint, RuleSignal
 from keepwell.intervene.rule.policy import (
@@ -65,11 +67,14 @@ def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> int:
     """
     refused = 0
     if table in _STATES:
+        hold(tx, CLIENT, [str(row["client_id"]) for row in rows])
         for row in rows:
             refused += _state(tx, table, row)
     elif table in _RULES:
         matters, act = _RULES[table]
-        _each_once(tx, table, [row for row in rows if matters(tx, row)], act)
+        some: list[Row] = [row for row in rows if matters(tx, row)]
+        hold(tx, CLIENT, [str(row["client_id"]) for row in some])
+        _each_once(tx, table, some, act)
     if table in _WAKES:
         newest: dict[str, datetime] = {}
         for row in rows:
@@ -83,7 +88,8 @@ def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> int:
 def _state(tx: Tx, table: str, row: Row) -> bool:
     """Take over a state; whether it was refused."""
     try:
-        _STATES[table](tx, row)
+        with tx.session.begin_nested():  # a row that is refused leaves nothing half done
+            _STATES[table](tx, row)
     except (Conflict, NotFound, Unprocessable) as error:
         subject = str(row[TABLES[table].key[0]])
         record(
@@ -180,6 +186,12 @@ def _complain(tx: Tx, row: Row) -> None:
         tx.session.flush()
     if complaint.closed_at is not None:
         return  # closed is the end; an older row that comes late changes nothing
+    _follow(tx, complaint, row)
+    regate(tx, complaint.client_id)
+
+
+def _follow(tx: Tx, complaint: Complaint, row: Row) -> None:
+    complaint_id = complaint.complaint_id
     if row.get("closed_at") is not None or row.get("status") in CLOSED:
         complaint.closed_at = row.get("closed_at") or tx.at
         tx.session.flush()
@@ -199,6 +211,9 @@ def _timer(complaint_id: str) -> str:
 
 def overdue(tx: Tx, complaint_id: str) -> None:
     """A complaint's time is up: warn if it is still open and was not found overdue before."""
+    found = repo.complaint(tx, complaint_id)
+    if found is not None:
+        hold(tx, CLIENT, [found.client_id])
     complaint = repo.complaint(tx, complaint_id, lock=True)
     if complaint is None or complaint.closed_at is not None or complaint.overdue_at is not None:
         return
@@ -243,7 +258,7 @@ def _exit(tx: Tx, row: Row) -> None:
     take_from_feed(
         tx, SYSTEM, client_id=str(row["client_id"]), request_id=str(row["request_id"]),
         kind=str(row["kind"]), at=min(row["at"], tx.at), completed_at=row.get("completed_at"),
-        blockers=row.get("blockers"),
+        settled_at=row.get("settled_at"), blockers=row.get("blockers"),
     )  # fmt: skip
 
 

@@ -27,13 +27,14 @@ from keepwell.intervene.webhook.schema import (
     ReplayOut,
 )
 from keepwell.trust.access.call import Call, Reply, allow
-from keepwell.trust.access.policy import Actor, Permission
+from keepwell.trust.access.policy import Actor, Permission, Scope
 
 router = APIRouter(tags=["webhooks"])
 
 EndpointId = Annotated[str, Path(max_length=200, pattern="^[a-z0-9_]+$")]
 MessageId = Annotated[str, Path(max_length=200, pattern="^[a-z0-9_]+$")]
 ADMIN = Permission.WEBHOOK_ADMIN
+READ = Permission.WEBHOOK_READ
 
 
 @router.get(
@@ -42,7 +43,7 @@ ADMIN = Permission.WEBHOOK_ADMIN
     operation_id="list_webhook_events",
     summary="List the types of events that webhooks can send",
 )
-def list_events(call: Call = allow(ADMIN)) -> Response:
+def list_events(call: Call = allow(READ)) -> Response:
     """All types of events, for choosing patterns."""
     return call.answer(
         lambda _, actor: [
@@ -58,7 +59,7 @@ def list_events(call: Call = allow(ADMIN)) -> Response:
     operation_id="list_webhooks",
     summary="List webhook endpoints",
 )
-def list_endpoints(limit: Limit = 50, cursor: Cursor = None, call: Call = allow(ADMIN)) -> Response:
+def list_endpoints(limit: Limit = 50, cursor: Cursor = None, call: Call = allow(READ)) -> Response:
     """Endpoints, oldest first."""
 
     def verb(tx: Tx, actor: Actor) -> Page[EndpointOut]:
@@ -76,7 +77,7 @@ def list_endpoints(limit: Limit = 50, cursor: Cursor = None, call: Call = allow(
     summary="Set up a webhook endpoint",
 )
 def create_endpoint(given: EndpointIn, call: Call = allow(ADMIN)) -> Response:
-    """Set up an endpoint. The answer holds the signing secret; it is not shown again."""
+    """The answer holds the signing secret, this once. Nothing is sent before the approval."""
     return call.perform(
         lambda tx, actor: _made(tx, service.create_endpoint(tx, actor, given)), status=201
     )
@@ -88,7 +89,7 @@ def create_endpoint(given: EndpointIn, call: Call = allow(ADMIN)) -> Response:
     operation_id="read_webhook",
     summary="Read a webhook endpoint",
 )
-def read_endpoint(endpoint_id: EndpointId, call: Call = allow(ADMIN)) -> Response:
+def read_endpoint(endpoint_id: EndpointId, call: Call = allow(READ)) -> Response:
     """One endpoint; its ETag is needed to change it."""
     return call.answer(lambda tx, actor: _shown(tx, service.read_endpoint(tx, actor, endpoint_id)))
 
@@ -103,11 +104,29 @@ def read_endpoint(endpoint_id: EndpointId, call: Call = allow(ADMIN)) -> Respons
 def change_endpoint(
     endpoint_id: EndpointId, change: EndpointChange, call: Call = allow(ADMIN)
 ) -> Response:
-    """Change an endpoint; needs If-Match. Switching on clears its record of failures."""
+    """Needs If-Match. Switching on clears its failures; a new address or events need approval."""
     return call.perform(
         lambda tx, actor: _shown(
             tx,
             service.change_endpoint(tx, actor, endpoint_id, change, call.expected_version()),
+        )
+    )
+
+
+@router.post(
+    "/webhooks/{endpoint_id}/approve",
+    response_model=EndpointOut,
+    operation_id="approve_webhook",
+    summary="Approve where a webhook sends what",
+    responses=also(412, 428),
+)
+def approve_endpoint(
+    endpoint_id: EndpointId, call: Call = allow(Permission.WEBHOOK_APPROVE)
+) -> Response:
+    """Needs If-Match: what was read is approved, its address and its events."""
+    return call.perform(
+        lambda tx, actor: _shown(
+            tx, service.approve_endpoint(tx, actor, endpoint_id, call.expected_version())
         )
     )
 
@@ -198,7 +217,7 @@ def read_message(
 ) -> Response:
     """One message."""
     return call.answer(
-        lambda tx, actor: _full(service.read_message(tx, actor, endpoint_id, message_id))
+        lambda tx, actor: _full(actor, service.read_message(tx, actor, endpoint_id, message_id))
     )
 
 
@@ -289,5 +308,7 @@ def _message(row: WebhookMessage) -> MessageOut:
     return MessageOut.model_validate(row, from_attributes=True)
 
 
-def _full(row: WebhookMessage) -> MessageFull:
-    return MessageFull.model_validate(row, from_attributes=True)
+def _full(actor: Actor, row: WebhookMessage) -> MessageFull:
+    full = MessageFull.model_validate(row, from_attributes=True)
+    # Administrators look after the outbox; whom its messages are about is not theirs to see.
+    return full if actor.scope is Scope.ALL else full.model_copy(update={"body": None})

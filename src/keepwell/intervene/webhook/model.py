@@ -41,6 +41,9 @@ class WebhookEndpoint(Base):
     dead_in_row: Mapped[int] = mapped_column(default=0)
     secret_number: Mapped[int] = mapped_column(default=1)
     rotated_at: Mapped[datetime | None] = mapped_column()
+    approved_at: Mapped[datetime | None] = mapped_column()
+    """Null until compliance approves address and events; nothing is sent before."""
+    approved_by: Mapped[str | None] = mapped_column(String(40))
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column()
     changed_at: Mapped[datetime] = mapped_column()

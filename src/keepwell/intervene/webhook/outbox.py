@@ -36,7 +36,7 @@ def due(frame: Frame, endpoint_id: str, message_id: str) -> Due | None:
         message = repo.message(tx, endpoint_id, message_id)
         if endpoint is None or message is None or message.state != "pending":
             return None
-        if not endpoint.active:
+        if not endpoint.active or endpoint.approved_at is None:
             return Due(None, message.tried + 1)
         numbers = secret_numbers(endpoint.secret_number, endpoint.rotated_at, tx.at)
         secrets = [derive_secret(frame.secret, endpoint_id, n) for n in numbers]

@@ -1,4 +1,4 @@
-"""Queries over webhooks. None of the tables is about single clients: `webhook:admin` sees all."""
+"""Queries over webhooks. Endpoints are about no client; what messages say is shown by scope."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def active_endpoints(tx: Tx) -> Sequence[WebhookEndpoint]:
     """Those that get messages; read once per transaction, since a sweep emits many events."""
     known: Sequence[WebhookEndpoint] | None = tx.session.info.get(_CACHE)
     if known is None:
-        statement = _ENDPOINTS.where(WebhookEndpoint.active)
+        statement = _ENDPOINTS.where(
+            WebhookEndpoint.active, WebhookEndpoint.approved_at.is_not(None)
+        )
         known = tx.session.scalars(statement.order_by(WebhookEndpoint.endpoint_id)).all()
         tx.session.info[_CACHE] = known
     return known

@@ -68,6 +68,8 @@ class EndpointOut(BaseModel):
             (it answered 410); empty when active.
         dead_in_row: messages that failed for good since the last that arrived.
         old_secret_until: until when the secret before the last rotation signs too.
+        approved_at: when compliance approved address and events; null: nothing is sent yet.
+        approved_by: who did.
         version: for If-Match.
         created_at: when it was made.
         changed_at: when it was last changed.
@@ -81,6 +83,8 @@ class EndpointOut(BaseModel):
     off_reason: str = Field(examples=[""])
     dead_in_row: int
     old_secret_until: datetime | None = Field(examples=[None])
+    approved_at: datetime | None = Field(examples=[_AT])
+    approved_by: str | None = Field(examples=["user_01kdvdna00fgzjsdqkfb56fv6q"])
     version: int = Field(examples=[1])
     created_at: datetime = Field(examples=[_AT])
     changed_at: datetime = Field(examples=[_AT])
@@ -126,10 +130,10 @@ class MessageFull(MessageOut):
     """A message with the JSON that is sent.
 
     Attributes:
-        body: the exact text that is signed.
+        body: the exact text that is signed; null for those who may not see clients.
     """
 
-    body: str = Field(examples=['{"type":"case.opened","timestamp":"2026-03-04T02:00:00Z"}'])
+    body: str | None = Field(examples=['{"type":"case.opened","timestamp":"2026-03-04T02:00:00Z"}'])
 
 
 class DeliveryOut(BaseModel):

@@ -29,12 +29,15 @@ from keepwell.trust.access.policy import Actor
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
+_UNTOLD = ("tier", "old_tier", "score", "rose")
+"""What a model says of a client stays inside: a refusal could not take it back (rule PI-4)."""
+
 REPLAY_MOST = 1000
 """Messages that one call puts back into the outbox."""
 
 
 def create_endpoint(tx: Tx, actor: Actor, given: EndpointIn) -> WebhookEndpoint:
-    """Set up an endpoint; it gets events from now on.
+    """Set up an endpoint; it gets events once it is approved.
 
     Raises:
         Unprocessable: an address or a pattern that is not acceptable.
@@ -43,7 +46,7 @@ def create_endpoint(tx: Tx, actor: Actor, given: EndpointIn) -> WebhookEndpoint:
     endpoint = WebhookEndpoint(
         endpoint_id=new_id("hook", tx.at), url=url, patterns=_patterns(given.patterns),
         description=given.description or "", active=True, off_reason="", dead_in_row=0,
-        secret_number=1, rotated_at=None, version=1, created_at=tx.at, changed_at=tx.at,
+        secret_number=1, rotated_at=None, approved_at=None, approved_by=None, version=1, created_at=tx.at, changed_at=tx.at,
     )  # fmt: skip
     tx.session.add(endpoint)
     tx.session.flush()
@@ -82,9 +85,26 @@ def change_endpoint(
         endpoint.active = change.active
         endpoint.off_reason = "" if change.active else "manual"
         endpoint.dead_in_row = 0
+    if change.url is not None or change.patterns is not None:
+        endpoint.approved_at = endpoint.approved_by = None
     _touch(tx, endpoint)
     fields = sorted(change.model_dump(exclude_none=True))
     _record(tx, actor, EvidenceKind.WEBHOOK_CHANGED, endpoint, fields=fields)
+    return endpoint
+
+
+def approve_endpoint(tx: Tx, actor: Actor, endpoint_id: str, version: int) -> WebhookEndpoint:
+    """Let an endpoint have events, as it stands; a new address or other events need it again.
+
+    Raises:
+        NotFound: there is none.
+        Stale: somebody changed it since it was read.
+    """
+    endpoint = _endpoint(tx, endpoint_id, lock=True)
+    check_version(endpoint.version, version)
+    endpoint.approved_at, endpoint.approved_by = tx.at, actor.user_id
+    _touch(tx, endpoint)
+    _record(tx, actor, EvidenceKind.WEBHOOK_APPROVED, endpoint, patterns=endpoint.patterns)
     return endpoint
 
 
@@ -193,13 +213,13 @@ def list_deliveries(
 
 
 def dispatch(tx: Tx, event: Event) -> None:
-    """Put an event into the outbox of every active endpoint that wants it."""
+    """Put an event into the outbox of every active, approved endpoint that wants it."""
     wanting = [e for e in repo.active_endpoints(tx) if matches(e.patterns, event.name.value)]
     if not wanting:
         return
     data = {
         "subject": event.subject, "client_id": event.client_id, "actor_id": event.actor_id,
-        "facts": event.data,
+        "facts": {name: value for name, value in event.data.items() if name not in _UNTOLD},
     }  # fmt: skip
     message_id = new_id("msg", tx.at)
     for endpoint in wanting:
@@ -249,9 +269,9 @@ def replay_dead(tx: Tx, actor: Actor, endpoint_id: str, since: datetime) -> tupl
         Conflict: the endpoint is off.
     """
     endpoint = _endpoint(tx, endpoint_id)
-    _needs_active(endpoint)
     if since.tzinfo is None:
         raise Unprocessable("webhook.instant-naive")
+    _needs_active(endpoint)
     dead = repo.dead_since(tx, endpoint_id, since, REPLAY_MOST + 1)
     for message in dead[:REPLAY_MOST]:
         _again(tx, message)
@@ -313,6 +333,8 @@ def _message(tx: Tx, endpoint_id: str, message_id: str, lock: bool = False) -> W
 def _needs_active(endpoint: WebhookEndpoint) -> None:
     if not endpoint.active:
         raise Conflict("webhook.endpoint-off", reason=endpoint.off_reason)
+    if endpoint.approved_at is None:
+        raise Conflict("webhook.endpoint-unapproved")
 
 
 def _patterns(given: list[str]) -> list[str]:

@@ -84,6 +84,11 @@ def present(tx: Tx) -> HoldoutPeriod:
     return row
 
 
+def outside(tx: Tx) -> Assignment:
+    """For what no draw decides: contact, for sure. Nothing is looked up or drawn for it."""
+    return Assignment(CONTACT, 1.0, period_of(tx.at, tx.frame.zone))
+
+
 def arm_of(tx: Tx, client_id: str, manager_id: str | None) -> Assignment:
     """The client's arm; sticky within the period, drawn alone when nobody drew it before."""
     return arms_of(tx, [(client_id, manager_id)])[client_id]

@@ -137,7 +137,7 @@ class Call:
         """
         key = self._key()
         with self.frame.read() as tx:
-            actor = self._actor(tx)
+            actor = self._writer(tx)
             if key:
                 Once(self.request, self.body, actor, key).known(tx)
             return verb(tx, actor)
@@ -168,7 +168,7 @@ class Call:
     def _perform(self, verb: Verb, status: int, key: str | None) -> Response:
         try:
             with self.frame.write() as tx:
-                actor = self._actor(tx)
+                actor = self._writer(tx)
                 once = Once(self.request, self.body, actor, key) if key else None
                 known = once and once.begin(tx)
                 if known:
@@ -222,6 +222,10 @@ class Call:
         if not text.isdigit() or len(text) > 9:
             raise Stale("request.condition-stale", current="–", given=given[:40])
         return int(text)
+
+    def _writer(self, tx: Tx) -> Actor:
+        # What changes things may lend the actor a client on the way.
+        return replace(self._actor(tx), lent=True)
 
     def _actor(self, tx: Tx) -> Actor:
         self.identity = identity = identify(tx, self.request)

@@ -134,5 +134,5 @@ def _actor(found: Any, chosen: Sequence[str] | None) -> Actor:
     return Actor(
         found.user_id, found.name, role, Scope(found.scope), permissions, found.staff_id,
         found.team_id, found.branch_id, found.region_id,
-        "session" if chosen is None else "token", grant.unmasked, found.locale,
+        "session" if chosen is None else "token", grant.unmasked, found.locale, bool(found.lent),
     )  # fmt: skip

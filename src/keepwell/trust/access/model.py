@@ -9,7 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.frame.guard import only_grows
 from keepwell.trust.access.policy import Role, Scope
+from keepwell.trust.evidence.attest import vouch
 
 _ROLES = ", ".join(f"'{role}'" for role in Role)
 _SCOPES = ", ".join(f"'{scope}'" for scope in Scope)
@@ -170,3 +172,7 @@ class Unmasking(Base):
     fields: Mapped[list[Any]] = mapped_column()
     reason: Mapped[str] = mapped_column(String(500))
     at: Mapped[datetime] = mapped_column()
+
+
+vouch(Unmasking.__table__, ("client_id", "user_id", "fields", "reason", "at"))
+only_grows(Unmasking.__table__)

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     DATA_READ = "data:read"
     EVENT_WRITE = "event:write"
     EVIDENCE_READ = "evidence:read"
+    EXIT_CANCEL = "exit:cancel"
+    EXIT_HOLD = "exit:hold"
     EXIT_READ = "exit:read"
     EXIT_WRITE = "exit:write"
     HOLDOUT_READ = "holdout:read"
@@ -41,6 +43,8 @@ class Permission(StrEnum):
     USER_ADMIN = "user:admin"
     USER_READ = "user:read"
     WEBHOOK_ADMIN = "webhook:admin"
+    WEBHOOK_APPROVE = "webhook:approve"
+    WEBHOOK_READ = "webhook:read"
 
 
 PERMISSIONS: Final[dict[Permission, str]] = {
@@ -61,6 +65,8 @@ PERMISSIONS: Final[dict[Permission, str]] = {
     Permission.DATA_READ: "See generations of scores and the state of the event spool.",
     Permission.EVENT_WRITE: "Send events.",
     Permission.EVIDENCE_READ: "Search, prove and export the evidence log.",
+    Permission.EXIT_CANCEL: "Record that a client took an exit request back.",
+    Permission.EXIT_HOLD: "Hold an exit request for a lawful reason.",
     Permission.EXIT_READ: "See exit requests.",
     Permission.EXIT_WRITE: "Record, settle and complete exit requests.",
     Permission.HOLDOUT_READ: "See the hold-out and the log of treatments.",
@@ -71,6 +77,8 @@ PERMISSIONS: Final[dict[Permission, str]] = {
     Permission.USER_ADMIN: "Make users, set roles, teams and capacities, end sessions.",
     Permission.USER_READ: "See users and roles.",
     Permission.WEBHOOK_ADMIN: "Set up webhooks, see and replay deliveries.",
+    Permission.WEBHOOK_APPROVE: "Approve where webhooks may send what happens to clients.",
+    Permission.WEBHOOK_READ: "See where webhooks go and which events they send.",
 }
 """What each permission allows, in English."""
 
@@ -154,14 +162,14 @@ GRANTS: Final[dict[Role, Grant]] = {
         Scope.TEAM,
         frozenset(
             _EVERYBODY | _READS | _WORKS
-            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.CONSENT_WRITE, P.HOLDOUT_READ, P.DATA_READ}
+            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.CONSENT_WRITE, P.DATA_READ}
         ),
     ),
     Role.DIRECTOR: Grant(
         Scope.REGION,
         frozenset(
             _EVERYBODY | _READS | _WORKS
-            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.HOLDOUT_READ, P.DATA_READ}
+            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.DATA_READ}
         ),
     ),
     Role.COMPLIANCE: Grant(
@@ -169,8 +177,9 @@ GRANTS: Final[dict[Role, Grant]] = {
         frozenset(
             _EVERYBODY | _READS
             | {
-                P.CLIENT_UNMASK, P.CLIENT_EXPORT, P.EXIT_WRITE, P.CONSENT_WRITE, P.EVIDENCE_READ,
-                P.HOLDOUT_READ, P.DATA_READ,
+                P.CLIENT_UNMASK, P.CLIENT_EXPORT, P.EXIT_WRITE, P.EXIT_CANCEL, P.EXIT_HOLD,
+                P.CONSENT_WRITE, P.EVIDENCE_READ, P.HOLDOUT_READ, P.DATA_READ, P.WEBHOOK_READ,
+                P.WEBHOOK_APPROVE,
             }
         ),
     ),
@@ -183,7 +192,8 @@ GRANTS: Final[dict[Role, Grant]] = {
         frozenset(
             _EVERYBODY
             | {
-                P.USER_ADMIN, P.TOKEN_ADMIN, P.WEBHOOK_ADMIN, P.JOB_ADMIN, P.CLOCK_ADMIN,
+                P.USER_ADMIN, P.TOKEN_ADMIN, P.WEBHOOK_ADMIN, P.WEBHOOK_READ, P.JOB_ADMIN,
+                P.CLOCK_ADMIN,
                 P.CLOCK_READ, P.DATA_READ,
             }
         ),
@@ -197,7 +207,7 @@ GRANTS: Final[dict[Role, Grant]] = {
             _READS
             | {
                 P.TOKEN_OWN, P.EVENT_WRITE, P.CASE_WRITE, P.ALERT_ACT, P.EXIT_WRITE,
-                P.CONSENT_WRITE, P.DATA_READ, P.USER_READ,
+                P.EXIT_CANCEL, P.CONSENT_WRITE, P.DATA_READ, P.USER_READ,
             }
         ),
     ),
@@ -222,6 +232,7 @@ class Actor:
         via: 'session', 'token', 'system' or 'local'.
         unmasked: whether personal fields are shown at once.
         locale: 'en' or 'zh'.
+        lent: False when it is known that no client is lent to the actor; spares a look.
     """
 
     user_id: str
@@ -236,6 +247,7 @@ class Actor:
     via: str = "session"
     unmasked: bool = False
     locale: str = "en"
+    lent: bool = True
 
     def may(self, permission: Permission) -> bool:
         """Whether the actor holds a permission."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,10 +19,15 @@ from keepwell.trust.access.model import (
     UserSession,
 )
 from keepwell.trust.access.policy import Role
+from keepwell.trust.book.model import ClientGrant
 
-_WHO = (
+_LENT = select(ClientGrant.staff_id).where(  # unscoped: whether there is any, not which
+    ClientGrant.staff_id == User.staff_id
+)
+_WHO: tuple[Any, ...] = (
     User.user_id, User.login, User.name, User.role, User.scope, User.staff_id, User.locale,
     User.must_change, Staff.team_id, Staff.branch_id, Staff.region_id,
+    _LENT.exists().label("lent"),
 )  # fmt: skip
 
 # Built once: these two run in every request, and building a statement costs more than running it.
@@ -180,6 +186,17 @@ def failures(tx: Tx, subjects: Sequence[str], lock: bool = False) -> dict[str, L
 def forget_failures(tx: Tx, subject: str) -> None:
     """Count the failures of a subject anew."""
     tx.session.execute(delete(LoginFailure).where(LoginFailure.subject == subject))
+
+
+def forget_answers(tx: Tx, client_id: str) -> None:
+    """Empty the answers kept for Idempotency-Keys that tell of a client; the keys still count."""
+    named = json.dumps(client_id, ensure_ascii=False)
+    tx.session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.body.contains(named, autoescape=True))
+        .values(status=0, headers={}, body="")
+        .execution_options(synchronize_session=False)
+    )
 
 
 def key_of(tx: Tx, user_id: str, key: str) -> IdempotencyKey | None:

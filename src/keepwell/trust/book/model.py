@@ -47,8 +47,8 @@ class Client(Base):
 
     __tablename__ = "client"
     __table_args__ = (
-        Index("ix_client_manager", "generation_id", "manager_id", "client_id"),
-        Index("ix_client_adviser", "generation_id", "adviser_id", "client_id"),
+        Index("ix_client_manager", "generation_id", "manager_id", "rank_score", "client_id"),
+        Index("ix_client_adviser", "generation_id", "adviser_id", "rank_score", "client_id"),
         Index("ix_client_branch", "generation_id", "branch_id", "client_id"),
         Index("ix_client_rank", "generation_id", "rank_score", "client_id"),
         Index("ix_client_assets", "generation_id", "assets", "client_id"),

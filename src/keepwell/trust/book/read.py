@@ -17,6 +17,7 @@ from keepwell.trust.book import read_repo as repo
 from keepwell.trust.book.model import Client
 from keepwell.trust.book.read_repo import SORTS, Wanted
 from keepwell.trust.book.service import get_client
+from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
@@ -101,6 +102,7 @@ def unmask(
         fields=wanted, reason=reason, at=tx.at,
     )  # fmt: skip
     tx.session.add(row)
+    attest(tx, client_id, row)
     record(
         tx, actor, EvidenceKind.CLIENT_UNMASKED, client_id=client_id, subject=row.unmasking_id,
         data={"fields": wanted}, personal={"reason": reason},

@@ -78,7 +78,7 @@ def shape_of(tx: Tx, actor: Actor) -> Shape:
     }.get(actor.scope)  # fmt: skip
     scope = actor.scope if place else Scope.NONE
     sqlite = tx.frame.database.is_sqlite
-    return Shape(scope, actor.role is Role.ADVISER, bool(actor.staff_id), sqlite)
+    return Shape(scope, actor.role is Role.ADVISER, bool(actor.staff_id) and actor.lent, sqlite)
 
 
 def values(tx: Tx, actor: Actor) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.frame.guard import only_grows
+from keepwell.trust.evidence.attest import vouch
 
 _NEWEST = text("newest")
 
@@ -37,3 +39,10 @@ class Consent(Base):
     newest: Mapped[bool] = mapped_column()
     recorded_at: Mapped[datetime] = mapped_column()
     recorded_by: Mapped[str] = mapped_column(String(40))
+
+
+vouch(
+    Consent.__table__,
+    ("client_id", "purpose", "granted", "at", "source", "recorded_at", "recorded_by"),
+)
+only_grows(Consent.__table__, free=("newest",))

@@ -13,11 +13,13 @@ from sqlalchemy import Select
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.frame.events import Event, EventName, emit
+from keepwell.frame.locks import CLIENT, hold
 from keepwell.frame.problem import Unprocessable
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.consent import repo
 from keepwell.trust.consent.model import Consent
 from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
@@ -35,6 +37,12 @@ def given(tx: Tx, client_id: str, purpose: Purpose) -> bool:
     """Whether the client's newest word on a purpose is yes; silence is no consent."""
     word = repo.newest(tx, client_id, purpose)
     return word is not None and word.granted
+
+
+def given_at(tx: Tx, client_id: str, purpose: Purpose) -> datetime | None:
+    """When the client agreed to a purpose, if that is their newest word on it."""
+    word = repo.newest(tx, client_id, purpose)
+    return word.at if word is not None and word.granted else None
 
 
 def refusing(tx: Tx, purpose: Purpose) -> Select[str]:  # noqa: ARG001
@@ -75,6 +83,7 @@ def record_consent(
     said = at or tx.at
     if said > tx.at + _SKEW:
         raise Unprocessable("consent.at-future")
+    hold(tx, CLIENT, [client_id])
     before = repo.newest(tx, client_id, purpose, lock=True)
     if before is not None and (before.at, before.granted) == (said, granted):
         return before  # told twice
@@ -90,6 +99,7 @@ def record_consent(
     )  # fmt: skip
     tx.session.add(word)
     tx.session.flush()
+    attest(tx, client_id, word)
     facts = {"purpose": purpose.value, "counts": counts}
     kind = EvidenceKind.CONSENT_GIVEN if granted else EvidenceKind.CONSENT_REFUSED
     record(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from keepwell.frame.database import Tx
 from keepwell.trust.evidence import merkle, repo
 from keepwell.trust.evidence.bundle import check_growth
 from keepwell.trust.evidence.finding import Report
+from keepwell.trust.evidence.match import Told, compare
 from keepwell.trust.evidence.note import Checkpoint, NoteError, Verifier, open_checkpoint
-from keepwell.trust.evidence.policy import commitment, instant, opening_key
+from keepwell.trust.evidence.policy import instant
 from keepwell.trust.evidence.receipt import parse_entry
 
 _BLOCK = 1024
@@ -29,6 +31,8 @@ def audit(
             was rolled back or written anew with the same key looks like any other.
     """
     report = Report()
+    told = Told()
+    repo.hold_still(tx)
     head = repo.head(tx)
     size = head.size if head else 0
     due: list[Checkpoint] = []
@@ -43,7 +47,7 @@ def audit(
         if (verifier := key or own) is not None:
             due = _checkpoints(tx, verifier, checkpoints, report)
     builder = merkle.Builder()
-    inner = _leaves(tx, builder, due, report)
+    inner = _leaves(tx, builder, due, report, told)
     for checkpoint in reversed(due):
         report.add("checkpoint.beyond", size=checkpoint.size, entries=builder.size)
     if builder.size != size:
@@ -53,7 +57,10 @@ def audit(
         report.add("node.wrong", level="–", position="–")
     for entry_id in repo.lost_entries(tx):
         report.add("entry.lost", id=entry_id)
-    _openings(tx, report)
+    for row in repo.stream_pending(tx):
+        with suppress(ValueError):
+            told.hear(parse_entry(row.body))
+    compare(tx, told, report)
     return report
 
 
@@ -83,7 +90,9 @@ def _checkpoints(
     return sorted(found, key=lambda c: -c.size)
 
 
-def _leaves(tx: Tx, builder: merkle.Builder, due: list[Checkpoint], report: Report) -> int:
+def _leaves(
+    tx: Tx, builder: merkle.Builder, due: list[Checkpoint], report: Report, told: Told
+) -> int:
     """Go through all leaves; how many complete subtrees there must be above them."""
     inner = 0
     check_growth(report, builder, due)
@@ -93,7 +102,7 @@ def _leaves(tx: Tx, builder: merkle.Builder, due: list[Checkpoint], report: Repo
             if row.leaf_index != builder.size:
                 report.add("entry.missing", index=builder.size)
                 return inner
-            made += builder.add([_leaf(row, report)])
+            made += builder.add([_leaf(row, report, told)])
             check_growth(report, builder, due)
         inner += len(made)
         stored = repo.nodes(tx, [place for place, _ in made])
@@ -103,7 +112,7 @@ def _leaves(tx: Tx, builder: merkle.Builder, due: list[Checkpoint], report: Repo
     return inner
 
 
-def _leaf(row: Any, report: Report) -> bytes:
+def _leaf(row: Any, report: Report, told: Told) -> bytes:
     index = row.leaf_index
     if row.body is None:
         report.add("entry.missing", index=index)
@@ -117,6 +126,7 @@ def _leaf(row: Any, report: Report) -> bytes:
     except ValueError:
         report.add("entry.text-wrong", index=index)
         return leaf
+    told.hear(entry)
     for column, name in _COLUMNS.items():
         if getattr(row, column) != entry[name]:
             report.add("entry.column-wrong", index=index, column=column)
@@ -125,16 +135,3 @@ def _leaf(row: Any, report: Report) -> bytes:
     if instant(row.at) != entry["at"]:
         report.add("entry.column-wrong", index=index, column="at")
     return leaf
-
-
-def _openings(tx: Tx, report: Report) -> None:
-    for row in repo.stream_openings(tx):
-        try:
-            sealed = parse_entry(row.body).get("personal", {})
-        except ValueError:
-            continue  # found with its leaf
-        given = row.salt and commitment(
-            opening_key(bytes(row.salt), row.entry_id, row.field), row.value
-        )
-        if sealed.get(row.field) != given:
-            report.add("opening.wrong", id=row.entry_id, field=row.field)

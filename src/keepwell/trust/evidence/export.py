@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from keepwell.core.errors import DataError
+from keepwell.core.errors import DataError, UsageError
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
 from keepwell.trust.access.policy import Actor
@@ -79,9 +79,12 @@ def export(frame: Frame, actor: Actor, path: Path, wanted: Wanted) -> Exported:
         wanted: what it shall hold.
 
     Raises:
+        UsageError: no entry is about the client.
         DataError: the signing key is not the log's, or a checkpoint given is not one of this log.
     """
     with frame.write() as tx:
+        if wanted.client_id is not None and token_of(tx, actor, wanted.client_id) is None:
+            raise UsageError("evidence.client-nothing", client=wanted.client_id)
         record(
             tx, actor, EvidenceKind.EVIDENCE_EXPORTED, client_id=wanted.client_id,
             data={

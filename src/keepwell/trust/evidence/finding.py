@@ -24,6 +24,9 @@ FINDINGS: Final[dict[str, str]] = {
         "Nothing here shows that the log grew out of the checkpoint over {size} entries; export "
         "again with that checkpoint."
     ),
+    "client.lost": (
+        "The salt of client {client} is gone, and no entry says that the client was forgotten."
+    ),
     "entry.column-wrong": "Entry {index}: column {column} does not say what the entry says.",
     "entry.hash-wrong": "Entry {index} does not have the hash that was stored for it.",
     "entry.lost": "Entry {id} has no place in the log and does not wait for one.",
@@ -34,8 +37,12 @@ FINDINGS: Final[dict[str, str]] = {
     "head.size-wrong": "The log's head counts {named} entries, there are {found}.",
     "key.different": "The log is signed by {found}, not by the key that was given.",
     "node.wrong": "A stored subtree is wrong or missing: level {level}, position {position}.",
+    "opening.missing": "Entry {id}: the value of {field} that it committed to is gone.",
     "opening.wrong": "Entry {id}: the value given for {field} is not what the entry committed to.",
     "receipt.broken": "This is no receipt: {problem}.",
+    "row.changed": "{row} is not as entry {id} vouches for it.",
+    "row.extra": "No entry vouches for {row}.",
+    "row.missing": "{row}, which entry {id} vouches for, is gone.",
 }
 """Code of a finding to its English template; fields in braces."""
 
@@ -66,6 +73,7 @@ class Report:
         entries: how many entries were checked.
         size: size of the newest checkpoint that holds.
         checkpoints: how many checkpoints were checked.
+        rows: how many rows of the desk were compared with what entries say of them.
         findings: what is wrong, the first hundred.
         count: how many things are wrong.
     """
@@ -74,6 +82,7 @@ class Report:
     entries: int = 0
     size: int = 0
     checkpoints: int = 0
+    rows: int = 0
     findings: list[Finding] = field(default_factory=list)
     count: int = 0
 

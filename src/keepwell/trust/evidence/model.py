@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -19,11 +18,11 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
-    event,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
+from keepwell.frame.guard import only_grows
 
 # SQLite counts up only in a column of type INTEGER.
 _Position = BigInteger().with_variant(Integer(), "sqlite")
@@ -130,51 +129,5 @@ class EvidenceOpening(Base):
 KEPT: Final = ("evidence_entry", "evidence_leaf", "evidence_node", "evidence_checkpoint")
 """Tables that only grow."""
 
-
-_SAYS = "the evidence log only grows"
-
-
-def _sqlite(table: str) -> list[str]:
-    body = f"BEGIN SELECT RAISE(ABORT, '{_SAYS}'); END"
-    return [
-        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {body}"
-        for verb in ("UPDATE", "DELETE")
-    ]
-
-
-def _postgresql(table: str) -> list[str]:
-    body = f"'BEGIN RAISE EXCEPTION ''{_SAYS}''; END'"
-    call = f"EXECUTE FUNCTION {table}_guard()"
-    function = f"CREATE OR REPLACE FUNCTION {table}_guard() RETURNS trigger LANGUAGE plpgsql AS "
-    rows = f"CREATE TRIGGER {table}_guard BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {call}"
-    whole = f"CREATE TRIGGER {table}_guard_all BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}"
-    return [function + body, rows, whole]
-
-
-GUARDS: Final[list[tuple[str, str, str]]] = [
-    (dialect, table, statement)
-    for table in KEPT
-    for dialect, statements in (("sqlite", _sqlite(table)), ("postgresql", _postgresql(table)))
-    for statement in statements
-]
-"""(dialect, table, DDL) of the triggers, in order; `create_all` runs them, and so must migrations.
-
-They stop mistakes and careless hands; whoever may drop a trigger is found by `verify`.
-"""
-
-UNGUARDS: Final[list[tuple[str, str, str]]] = [
-    *(
-        ("sqlite", table, f"DROP TRIGGER IF EXISTS {table}_no_{verb}")
-        for table in KEPT
-        for verb in ("update", "delete")
-    ),
-    *(("postgresql", table, f"DROP FUNCTION IF EXISTS {table}_guard() CASCADE") for table in KEPT),
-]
-"""(dialect, table, DDL) that removes the guards, for the way down of a migration and for tests."""
-
-for _dialect, _table, _statement in GUARDS:
-    event.listen(
-        Base.metadata.tables[_table],
-        "after_create",
-        DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
-    )
+for _table in KEPT:
+    only_grows(Base.metadata.tables[_table])

@@ -101,6 +101,7 @@ class EvidenceKind(StrEnum):
     USER_CHANGED = "user.changed"
     USER_CREATED = "user.created"
     USER_DISABLED = "user.disabled"
+    WEBHOOK_APPROVED = "webhook.approved"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_DELETED = "webhook.deleted"
@@ -186,6 +187,7 @@ TITLES: Final[dict[EvidenceKind, str]] = {
     EvidenceKind.USER_CHANGED: "A user's role, scope or state was changed.",
     EvidenceKind.USER_CREATED: "A user was made.",
     EvidenceKind.USER_DISABLED: "A user was switched off.",
+    EvidenceKind.WEBHOOK_APPROVED: "A webhook was approved.",
     EvidenceKind.WEBHOOK_CHANGED: "A webhook was changed.",
     EvidenceKind.WEBHOOK_CREATED: "A webhook was set up.",
     EvidenceKind.WEBHOOK_DELETED: "A webhook was removed.",
@@ -251,6 +253,7 @@ def compose(
     client: str | None,
     data: Mapping[str, Any],
     personal: Mapping[str, str],
+    rows: Mapping[str, str] | None = None,
 ) -> str:
     """The canonical text of an entry.
 
@@ -264,6 +267,7 @@ def compose(
         client: the client's token.
         data: codes, ids and numbers, made plain by `plain`.
         personal: name of a personal value to its commitment.
+        rows: name of a row that the entry vouches for to the commitment to its digest.
     """
     document: dict[str, Any] = {
         "v": FORMAT, "id": entry_id, "kind": kind.value, "at": instant(at), "actor": actor,
@@ -273,6 +277,8 @@ def compose(
         document["client"] = client
     if personal:
         document["personal"] = dict(personal)
+    if rows:
+        document["rows"] = dict(rows)
     return canonical(document)
 
 

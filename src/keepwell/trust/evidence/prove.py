@@ -11,7 +11,7 @@ from typing import Any
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import encode_cursor
 from keepwell.frame.problem import Conflict, NotFound, Unprocessable
-from keepwell.trust.access.policy import Actor, Scope
+from keepwell.trust.access.policy import Actor, Permission, Scope
 from keepwell.trust.book.model import Client
 from keepwell.trust.book.repo import visible
 from keepwell.trust.evidence import merkle, receipt, repo
@@ -122,7 +122,9 @@ def list_receipts(
         NotFound: the client is not visible to the actor.
     """
     checkpoint = repo.latest_checkpoint(tx)
-    wanted = repo.Search(below=checkpoint.size if checkpoint else 0)
+    # Of treatments even the number would tell who is held out.
+    hidden = None if actor.may(Permission.HOLDOUT_READ) else "treatment."
+    wanted = repo.Search(below=checkpoint.size if checkpoint else 0, without=hidden)
     rows, following = _page(tx, actor, wanted, client_id, limit, cursor)
     return (_receipts(tx, actor, rows, checkpoint) if checkpoint else []), following
 

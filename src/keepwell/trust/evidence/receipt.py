@@ -53,7 +53,7 @@ def parse_entry(text: str) -> dict[str, Any]:
         same = isinstance(document, dict) and canonical(document) == text
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not same or not ENTRY_KEYS <= set(document) <= ENTRY_KEYS | {"client", "personal"}:
+    if not same or not ENTRY_KEYS <= set(document) <= ENTRY_KEYS | {"client", "personal", "rows"}:
         raise ValueError("not an entry in its one form")
     if document["v"] != FORMAT or not isinstance(document["id"], str):
         raise ValueError("an entry of another format")

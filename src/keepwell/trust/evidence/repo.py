@@ -9,14 +9,28 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    delete,
+    event,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, SessionTransaction
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book.repo import scoped
 from keepwell.trust.evidence import merkle
+from keepwell.trust.evidence.attest import Attested
 from keepwell.trust.evidence.model import (
     EvidenceCheckpoint,
     EvidenceEntry,
@@ -30,6 +44,7 @@ from keepwell.trust.evidence.model import (
 from keepwell.trust.evidence.policy import client_token
 
 AnyRow = Row[*tuple[Any, ...]]
+_SALTS = "keepwell.evidence.salts"
 
 # Salts
 
@@ -60,8 +75,20 @@ def salts(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
 
 
 def make_salts(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
-    """The salts of all these clients; missing ones are made."""
-    wanted = sorted(set(client_ids))
+    """The salts of all these clients; missing ones are made.
+
+    Within a transaction each is asked for once: an alert writes several entries about one client.
+    """
+    known: dict[str, Salt] = tx.session.info.setdefault(_SALTS, {})
+    wanted = set(client_ids)
+    fresh = wanted - known.keys()
+    if fresh:
+        known |= _made(tx, fresh)
+    return {client_id: known[client_id] for client_id in wanted}
+
+
+def _made(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
+    wanted = sorted(client_ids)
     found = salts(tx, wanted)
     # In one order everywhere, so that two transactions seldom wait for each other.
     missing = [client_id for client_id in wanted if client_id not in found]
@@ -79,13 +106,28 @@ def make_salts(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
     return found | salts(tx, missing)
 
 
+@event.listens_for(Session, "after_soft_rollback")
+def _unknown(session: Session, _: SessionTransaction) -> None:
+    session.info.pop(_SALTS, None)  # one that was made may be gone again
+
+
 def drop_client(tx: Tx, client_id: str) -> None:
     """Destroy a client's salt and every value that entries are committed to."""
+    tx.session.info.get(_SALTS, {}).pop(client_id, None)
     tx.session.execute(delete(EvidenceOpening).where(EvidenceOpening.client_id == client_id))
     tx.session.execute(delete(EvidenceSalt).where(EvidenceSalt.client_id == client_id))
 
 
 # Writing
+
+
+def drop_openings(tx: Tx, client_id: str, fields: Iterable[str]) -> None:
+    """Delete what opens some commitments about a client; the entries stay as they are."""
+    tx.session.execute(
+        delete(EvidenceOpening).where(
+            EvidenceOpening.client_id == client_id, EvidenceOpening.field.in_(list(fields))
+        )
+    )
 
 
 def add_entries(
@@ -234,6 +276,7 @@ class Search:
         since: not before.
         until: before.
         below: with a leaf before this index.
+        without: not of kinds that begin so.
     """
 
     kind: str | None = None
@@ -243,6 +286,7 @@ class Search:
     since: datetime | None = None
     until: datetime | None = None
     below: int | None = None
+    without: str | None = None
 
     def about(self, token: str) -> Search:
         """The same, about one client."""
@@ -267,6 +311,8 @@ def _matching(tx: Tx, actor: Actor, search: Search) -> Select[Any]:
         statement = statement.where(entry.at < search.until)
     if search.below is not None:
         statement = statement.where(EvidenceLeaf.leaf_index < search.below)
+    if search.without is not None:
+        statement = statement.where(entry.kind.not_like(f"{search.without}%"))
     if actor.scope is not Scope.ALL:
         salts = select(EvidenceSalt.token)  # unscoped: scoped on the next line
         statement = statement.where(
@@ -341,19 +387,43 @@ def count_nodes(tx: Tx) -> int:
     return tx.session.scalar(select(func.count()).select_from(EvidenceNode)) or 0
 
 
-def stream_openings(tx: Tx) -> Iterator[AnyRow]:
-    """Every value that an entry is committed to, with salt and the entry's text."""
-    entry = EvidenceEntry
+def stream_pending(tx: Tx) -> Iterator[AnyRow]:
+    """Every entry that waits for its leaf, by id."""
+    waits = EvidencePending.entry_id == EvidenceEntry.entry_id
     statement = (
-        select(  # unscoped: the audit reads everything
-            EvidenceOpening.entry_id, EvidenceOpening.field, EvidenceOpening.value,
-            EvidenceSalt.salt, entry.body,
-        )
-        .join(entry, entry.entry_id == EvidenceOpening.entry_id)
-        .join(EvidenceSalt, EvidenceSalt.client_id == EvidenceOpening.client_id, isouter=True)
-        .order_by(EvidenceOpening.entry_id, EvidenceOpening.field)
-    )  # fmt: skip
+        select(EvidenceEntry.body)  # unscoped: the audit reads everything
+        .join(EvidencePending, waits)
+        .order_by(EvidenceEntry.entry_id)
+    )
     yield from _streamed(tx, statement)
+
+
+def stream_openings(tx: Tx) -> Iterator[AnyRow]:
+    """Every value that an entry is committed to."""
+    opening = EvidenceOpening
+    statement = select(  # unscoped: the audit reads everything
+        opening.entry_id, opening.field, opening.client_id, opening.value
+    ).order_by(opening.entry_id, opening.field)
+    yield from _streamed(tx, statement)
+
+
+def stream_salts(tx: Tx) -> Iterator[AnyRow]:
+    """Every client's token and salt."""
+    columns = (EvidenceSalt.client_id, EvidenceSalt.token, EvidenceSalt.salt)
+    yield from _streamed(tx, select(*columns))  # unscoped: the audit reads everything
+
+
+def stream_attested(tx: Tx, told: Attested) -> Iterator[AnyRow]:
+    """Every row of a table that entries vouch for."""
+    names = (*told.columns, told.version) if told.version else told.columns
+    columns = [told.table.c[name] for name in names]
+    yield from _streamed(tx, select(*columns))  # unscoped: the audit reads everything
+
+
+def hold_still(tx: Tx) -> None:
+    """Let a transaction that has read nothing yet see one state of the database to its end."""
+    if not tx.is_sqlite and not tx.session.in_transaction():
+        tx.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _streamed(tx: Tx, statement: Select[*tuple[Any, ...]]) -> Iterator[AnyRow]:

@@ -10,6 +10,7 @@ from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.evidence import repo
+from keepwell.trust.evidence.attest import seal, taken
 from keepwell.trust.evidence.policy import (
     EvidenceKind,
     commitment,
@@ -46,6 +47,8 @@ def record(
 ) -> str:
     """Write an entry in the caller's transaction; its leaf follows within a second.
 
+    It vouches for the rows attested about the client since the entry before (`attest`).
+
     Args:
         tx: the transaction of the effect.
         actor: who did it.
@@ -67,6 +70,15 @@ def record(
     row, openings = _entry(tx, actor, kind, fact, salt)
     repo.add_entries(tx, [row], openings)
     return str(row["entry_id"])
+
+
+def sealed(**values: str | float | None) -> dict[str, str]:
+    """What a model says of a client, as personal values: the log keeps commitments alone.
+
+    Args:
+        **values: such as tier and score; those that say nothing are left out.
+    """
+    return {n: str(v) for n, v in values.items() if v is not None and v != "none"}
 
 
 def record_many(tx: Tx, actor: Actor, kind: EvidenceKind, facts: Iterable[Fact]) -> int:
@@ -111,10 +123,13 @@ def _entry(
         for name, value in fact.personal.items()
         if salt
     }
+    vouched = taken(tx, client_id) if client_id is not None else {}
+    rows = {n: seal(salt.salt, entry_id, n, digest) for n, digest in vouched.items() if salt}
     subject = str(plain(fact.subject, client_id, token))
     body = compose(
         entry_id=entry_id, kind=kind, at=tx.at, actor=actor.user_id, via=actor.via, subject=subject,
         client=token, data=plain(fact.data, client_id, token), personal=sealed,
+        rows=rows,
     )  # fmt: skip
     row: dict[str, object] = {
         "entry_id": entry_id, "kind": kind.value, "at": tx.at, "actor": actor.user_id,

@@ -46,10 +46,12 @@ def upgrade() -> None:
     _client_grant()
     _api_token()
     _user_session()
+    _guard()
 
 
 def downgrade() -> None:
     """Drop the tables, the last made first."""
+    _unguard()
     for table in reversed(TABLES):
         op.drop_table(table)
 
@@ -196,7 +198,10 @@ def _client() -> None:
 
 def _client_indexes() -> None:
     op.create_index(
-        "ix_client_adviser", "client", ["generation_id", "adviser_id", "client_id"], unique=False
+        "ix_client_adviser",
+        "client",
+        ["generation_id", "adviser_id", "rank_score", "client_id"],
+        unique=False,
     )
     op.create_index(
         "ix_client_assets", "client", ["generation_id", "assets", "client_id"], unique=False
@@ -205,7 +210,10 @@ def _client_indexes() -> None:
         "ix_client_branch", "client", ["generation_id", "branch_id", "client_id"], unique=False
     )
     op.create_index(
-        "ix_client_manager", "client", ["generation_id", "manager_id", "client_id"], unique=False
+        "ix_client_manager",
+        "client",
+        ["generation_id", "manager_id", "rank_score", "client_id"],
+        unique=False,
     )
     op.create_index(
         "ix_client_rank", "client", ["generation_id", "rank_score", "client_id"], unique=False
@@ -377,3 +385,52 @@ def _user_session() -> None:
 
 def _user_session_indexes() -> None:
     op.create_index(op.f("ix_user_session_user_id"), "user_session", ["user_id"], unique=False)
+
+
+def _guard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in GUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+def _unguard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in UNGUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+GUARDS = (
+    (
+        "sqlite",
+        "CREATE TRIGGER unmasking_no_update BEFORE UPDATE ON unmasking BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER unmasking_no_delete BEFORE DELETE ON unmasking BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION unmasking_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER unmasking_guard BEFORE UPDATE ON unmasking FOR EACH ROW EXECUTE FUNCTION unmasking_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER unmasking_guard_del BEFORE DELETE ON unmasking FOR EACH ROW EXECUTE FUNCTION unmasking_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER unmasking_guard_all BEFORE TRUNCATE ON unmasking FOR EACH STATEMENT EXECUTE FUNCTION unmasking_guard()",
+    ),
+)
+"""What is written stays as written; the triggers as this revision knew them."""
+
+UNGUARDS = (
+    ("sqlite", "DROP TRIGGER IF EXISTS unmasking_no_update"),
+    ("sqlite", "DROP TRIGGER IF EXISTS unmasking_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS unmasking_guard() CASCADE"),
+)

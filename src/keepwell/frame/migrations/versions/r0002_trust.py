@@ -330,19 +330,23 @@ def _unguard() -> None:
 GUARDS = (
     (
         "sqlite",
-        "CREATE TRIGGER evidence_entry_no_update BEFORE UPDATE ON evidence_entry BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_entry_no_update BEFORE UPDATE ON evidence_entry BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_entry_no_delete BEFORE DELETE ON evidence_entry BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_entry_no_delete BEFORE DELETE ON evidence_entry BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "postgresql",
-        "CREATE OR REPLACE FUNCTION evidence_entry_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the evidence log only grows''; END'",
+        "CREATE OR REPLACE FUNCTION evidence_entry_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
     ),
     (
         "postgresql",
-        "CREATE TRIGGER evidence_entry_guard BEFORE UPDATE OR DELETE ON evidence_entry FOR EACH ROW EXECUTE FUNCTION evidence_entry_guard()",
+        "CREATE TRIGGER evidence_entry_guard BEFORE UPDATE ON evidence_entry FOR EACH ROW EXECUTE FUNCTION evidence_entry_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER evidence_entry_guard_del BEFORE DELETE ON evidence_entry FOR EACH ROW EXECUTE FUNCTION evidence_entry_guard()",
     ),
     (
         "postgresql",
@@ -350,19 +354,23 @@ GUARDS = (
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_leaf_no_update BEFORE UPDATE ON evidence_leaf BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_leaf_no_update BEFORE UPDATE ON evidence_leaf BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_leaf_no_delete BEFORE DELETE ON evidence_leaf BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_leaf_no_delete BEFORE DELETE ON evidence_leaf BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "postgresql",
-        "CREATE OR REPLACE FUNCTION evidence_leaf_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the evidence log only grows''; END'",
+        "CREATE OR REPLACE FUNCTION evidence_leaf_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
     ),
     (
         "postgresql",
-        "CREATE TRIGGER evidence_leaf_guard BEFORE UPDATE OR DELETE ON evidence_leaf FOR EACH ROW EXECUTE FUNCTION evidence_leaf_guard()",
+        "CREATE TRIGGER evidence_leaf_guard BEFORE UPDATE ON evidence_leaf FOR EACH ROW EXECUTE FUNCTION evidence_leaf_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER evidence_leaf_guard_del BEFORE DELETE ON evidence_leaf FOR EACH ROW EXECUTE FUNCTION evidence_leaf_guard()",
     ),
     (
         "postgresql",
@@ -370,19 +378,23 @@ GUARDS = (
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_node_no_update BEFORE UPDATE ON evidence_node BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_node_no_update BEFORE UPDATE ON evidence_node BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_node_no_delete BEFORE DELETE ON evidence_node BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_node_no_delete BEFORE DELETE ON evidence_node BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "postgresql",
-        "CREATE OR REPLACE FUNCTION evidence_node_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the evidence log only grows''; END'",
+        "CREATE OR REPLACE FUNCTION evidence_node_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
     ),
     (
         "postgresql",
-        "CREATE TRIGGER evidence_node_guard BEFORE UPDATE OR DELETE ON evidence_node FOR EACH ROW EXECUTE FUNCTION evidence_node_guard()",
+        "CREATE TRIGGER evidence_node_guard BEFORE UPDATE ON evidence_node FOR EACH ROW EXECUTE FUNCTION evidence_node_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER evidence_node_guard_del BEFORE DELETE ON evidence_node FOR EACH ROW EXECUTE FUNCTION evidence_node_guard()",
     ),
     (
         "postgresql",
@@ -390,38 +402,69 @@ GUARDS = (
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_checkpoint_no_update BEFORE UPDATE ON evidence_checkpoint BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_checkpoint_no_update BEFORE UPDATE ON evidence_checkpoint BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "sqlite",
-        "CREATE TRIGGER evidence_checkpoint_no_delete BEFORE DELETE ON evidence_checkpoint BEGIN SELECT RAISE(ABORT, 'the evidence log only grows'); END",
+        "CREATE TRIGGER evidence_checkpoint_no_delete BEFORE DELETE ON evidence_checkpoint BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
     ),
     (
         "postgresql",
-        "CREATE OR REPLACE FUNCTION evidence_checkpoint_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the evidence log only grows''; END'",
+        "CREATE OR REPLACE FUNCTION evidence_checkpoint_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
     ),
     (
         "postgresql",
-        "CREATE TRIGGER evidence_checkpoint_guard BEFORE UPDATE OR DELETE ON evidence_checkpoint FOR EACH ROW EXECUTE FUNCTION evidence_checkpoint_guard()",
+        "CREATE TRIGGER evidence_checkpoint_guard BEFORE UPDATE ON evidence_checkpoint FOR EACH ROW EXECUTE FUNCTION evidence_checkpoint_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER evidence_checkpoint_guard_del BEFORE DELETE ON evidence_checkpoint FOR EACH ROW EXECUTE FUNCTION evidence_checkpoint_guard()",
     ),
     (
         "postgresql",
         "CREATE TRIGGER evidence_checkpoint_guard_all BEFORE TRUNCATE ON evidence_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION evidence_checkpoint_guard()",
     ),
+    (
+        "sqlite",
+        'CREATE TRIGGER consent_no_update BEFORE UPDATE ON consent WHEN NOT (OLD."consent_id" IS NEW."consent_id" AND OLD."client_id" IS NEW."client_id" AND OLD."purpose" IS NEW."purpose" AND OLD."granted" IS NEW."granted" AND OLD."at" IS NEW."at" AND OLD."source" IS NEW."source" AND OLD."recorded_at" IS NEW."recorded_at" AND OLD."recorded_by" IS NEW."recorded_by") BEGIN SELECT RAISE(ABORT, \'the record only grows\'); END',
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER consent_no_delete BEFORE DELETE ON consent BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION consent_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
+    ),
+    (
+        "postgresql",
+        'CREATE TRIGGER consent_guard BEFORE UPDATE ON consent FOR EACH ROW WHEN (NOT ((OLD."consent_id") IS NOT DISTINCT FROM (NEW."consent_id") AND (OLD."client_id") IS NOT DISTINCT FROM (NEW."client_id") AND (OLD."purpose") IS NOT DISTINCT FROM (NEW."purpose") AND (OLD."granted") IS NOT DISTINCT FROM (NEW."granted") AND (OLD."at") IS NOT DISTINCT FROM (NEW."at") AND (OLD."source") IS NOT DISTINCT FROM (NEW."source") AND (OLD."recorded_at") IS NOT DISTINCT FROM (NEW."recorded_at") AND (OLD."recorded_by") IS NOT DISTINCT FROM (NEW."recorded_by"))) EXECUTE FUNCTION consent_guard()',
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER consent_guard_del BEFORE DELETE ON consent FOR EACH ROW EXECUTE FUNCTION consent_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER consent_guard_all BEFORE TRUNCATE ON consent FOR EACH STATEMENT EXECUTE FUNCTION consent_guard()",
+    ),
 )
-"""The evidence log only grows, as this revision knew it."""
+"""What is written stays as written; the triggers as this revision knew them."""
 
 UNGUARDS = (
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_entry_no_update"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_entry_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS evidence_entry_guard() CASCADE"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_leaf_no_update"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_leaf_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS evidence_leaf_guard() CASCADE"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_node_no_update"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_node_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS evidence_node_guard() CASCADE"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_checkpoint_no_update"),
     ("sqlite", "DROP TRIGGER IF EXISTS evidence_checkpoint_no_delete"),
-    ("postgresql", "DROP FUNCTION IF EXISTS evidence_entry_guard() CASCADE"),
-    ("postgresql", "DROP FUNCTION IF EXISTS evidence_leaf_guard() CASCADE"),
-    ("postgresql", "DROP FUNCTION IF EXISTS evidence_node_guard() CASCADE"),
     ("postgresql", "DROP FUNCTION IF EXISTS evidence_checkpoint_guard() CASCADE"),
+    ("sqlite", "DROP TRIGGER IF EXISTS consent_no_update"),
+    ("sqlite", "DROP TRIGGER IF EXISTS consent_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS consent_guard() CASCADE"),
 )

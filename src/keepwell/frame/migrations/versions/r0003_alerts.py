@@ -40,10 +40,12 @@ def upgrade() -> None:
     _holdout_arm()
     _holdout_block()
     _treatment()
+    _guard()
 
 
 def downgrade() -> None:
     """Drop the tables, the last made first."""
+    _unguard()
     for table in reversed(TABLES):
         op.drop_table(table)
 
@@ -65,6 +67,7 @@ def _alert() -> None:
         sa.Column("raised_at", Instant(), nullable=False),
         sa.Column("signal_at", Instant(), nullable=False),
         sa.Column("signals", sa.Integer(), nullable=False),
+        sa.Column("generation_id", sa.Integer(), nullable=True),
         sa.Column("held_at", Instant(), nullable=True),
         sa.Column("shown_at", Instant(), nullable=True),
         sa.Column("shown_day", sa.Date(), nullable=True),
@@ -325,11 +328,11 @@ def _treatment() -> None:
         sa.Column("policy", sa.String(length=16), nullable=False),
         sa.CheckConstraint("arm IN ('contact', 'hold-out')", name=op.f("ck_treatment_arm")),
         sa.CheckConstraint(
-            "cause IN ('draw', 'ceiling', 'release', 'mandatory', 'profiling', 'exit', 'person')",
+            "cause IN ('draw', 'ceiling', 'release', 'mandatory', 'profiling', 'exit', 'person', 'signal')",
             name=op.f("ck_treatment_cause"),
         ),
         sa.CheckConstraint(
-            "decision IN ('shown', 'held-out', 'held-back', 'exempt', 'profiling-refused', 'exit-requested', 'by-hand')",
+            "decision IN ('shown', 'held-out', 'held-back', 'exempt', 'profiling-refused', 'exit-requested', 'by-hand', 'ended')",
             name=op.f("ck_treatment_decision"),
         ),
         sa.CheckConstraint(
@@ -347,3 +350,79 @@ def _treatment_indexes() -> None:
     op.create_index("ix_treatment_alert_id", "treatment", ["alert_id"], unique=False)
     op.create_index("ix_treatment_at", "treatment", ["at", "treatment_id"], unique=False)
     op.create_index("ix_treatment_client_id", "treatment", ["client_id", "at"], unique=False)
+
+
+def _guard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in GUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+def _unguard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in UNGUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+GUARDS = (
+    (
+        "sqlite",
+        'CREATE TRIGGER treatment_no_update BEFORE UPDATE ON treatment WHEN NOT (OLD."treatment_id" IS NEW."treatment_id" AND OLD."at" IS NEW."at" AND OLD."client_id" IS NEW."client_id" AND OLD."alert_id" IS NEW."alert_id" AND OLD."reason" IS NEW."reason" AND OLD."decision" IS NEW."decision" AND OLD."cause" IS NEW."cause" AND OLD."arm" IS NEW."arm" AND OLD."propensity" IS NEW."propensity" AND OLD."period" IS NEW."period" AND OLD."owner_id" IS NEW."owner_id" AND OLD."generation_id" IS NEW."generation_id" AND OLD."policy" IS NEW."policy") BEGIN SELECT RAISE(ABORT, \'the record only grows\'); END',
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER treatment_no_delete BEFORE DELETE ON treatment BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION treatment_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
+    ),
+    (
+        "postgresql",
+        'CREATE TRIGGER treatment_guard BEFORE UPDATE ON treatment FOR EACH ROW WHEN (NOT ((OLD."treatment_id") IS NOT DISTINCT FROM (NEW."treatment_id") AND (OLD."at") IS NOT DISTINCT FROM (NEW."at") AND (OLD."client_id") IS NOT DISTINCT FROM (NEW."client_id") AND (OLD."alert_id") IS NOT DISTINCT FROM (NEW."alert_id") AND (OLD."reason") IS NOT DISTINCT FROM (NEW."reason") AND (OLD."decision") IS NOT DISTINCT FROM (NEW."decision") AND (OLD."cause") IS NOT DISTINCT FROM (NEW."cause") AND (OLD."arm") IS NOT DISTINCT FROM (NEW."arm") AND (OLD."propensity") IS NOT DISTINCT FROM (NEW."propensity") AND (OLD."period") IS NOT DISTINCT FROM (NEW."period") AND (OLD."owner_id") IS NOT DISTINCT FROM (NEW."owner_id") AND (OLD."generation_id") IS NOT DISTINCT FROM (NEW."generation_id") AND (OLD."policy") IS NOT DISTINCT FROM (NEW."policy"))) EXECUTE FUNCTION treatment_guard()',
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER treatment_guard_del BEFORE DELETE ON treatment FOR EACH ROW EXECUTE FUNCTION treatment_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER treatment_guard_all BEFORE TRUNCATE ON treatment FOR EACH STATEMENT EXECUTE FUNCTION treatment_guard()",
+    ),
+    (
+        "sqlite",
+        'CREATE TRIGGER alert_signal_no_update BEFORE UPDATE ON alert_signal WHEN NOT (OLD."signal_id" IS NEW."signal_id" AND OLD."alert_id" IS NEW."alert_id" AND OLD."at" IS NEW."at" AND OLD."source" IS NEW."source") BEGIN SELECT RAISE(ABORT, \'the record only grows\'); END',
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER alert_signal_no_delete BEFORE DELETE ON alert_signal BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION alert_signal_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
+    ),
+    (
+        "postgresql",
+        'CREATE TRIGGER alert_signal_guard BEFORE UPDATE ON alert_signal FOR EACH ROW WHEN (NOT ((OLD."signal_id") IS NOT DISTINCT FROM (NEW."signal_id") AND (OLD."alert_id") IS NOT DISTINCT FROM (NEW."alert_id") AND (OLD."at") IS NOT DISTINCT FROM (NEW."at") AND (OLD."source") IS NOT DISTINCT FROM (NEW."source"))) EXECUTE FUNCTION alert_signal_guard()',
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER alert_signal_guard_del BEFORE DELETE ON alert_signal FOR EACH ROW EXECUTE FUNCTION alert_signal_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER alert_signal_guard_all BEFORE TRUNCATE ON alert_signal FOR EACH STATEMENT EXECUTE FUNCTION alert_signal_guard()",
+    ),
+)
+"""What is written stays as written; the triggers as this revision knew them."""
+
+UNGUARDS = (
+    ("sqlite", "DROP TRIGGER IF EXISTS treatment_no_update"),
+    ("sqlite", "DROP TRIGGER IF EXISTS treatment_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS treatment_guard() CASCADE"),
+    ("sqlite", "DROP TRIGGER IF EXISTS alert_signal_no_update"),
+    ("sqlite", "DROP TRIGGER IF EXISTS alert_signal_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS alert_signal_guard() CASCADE"),
+)

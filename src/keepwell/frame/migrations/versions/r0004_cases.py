@@ -32,10 +32,12 @@ def upgrade() -> None:
     _case_note()
     _case_task()
     _contact()
+    _guard()
 
 
 def downgrade() -> None:
     """Drop the tables, the last made first."""
+    _unguard()
     for table in reversed(TABLES):
         op.drop_table(table)
 
@@ -282,6 +284,7 @@ def _contact() -> None:
         sa.Column("recorded_at", Instant(), nullable=False),
         sa.Column("exit_request_id", sa.String(length=40), nullable=True),
         sa.Column("breach", sa.String(length=40), nullable=True),
+        sa.Column("marks", Json, nullable=False),
         sa.CheckConstraint("aim in ('retention', 'service')", name=op.f("ck_contact_aim")),
         sa.CheckConstraint(
             "channel in ('phone', 'sms', 'email', 'wecom', 'app', 'branch', 'visit', 'letter')",
@@ -315,3 +318,52 @@ def _contact_indexes() -> None:
         sqlite_where=sa.text("exit_request_id is not null and breach is null"),
         postgresql_where=sa.text("exit_request_id is not null and breach is null"),
     )
+
+
+def _guard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in GUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+def _unguard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in UNGUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+GUARDS = (
+    (
+        "sqlite",
+        'CREATE TRIGGER case_event_no_update BEFORE UPDATE ON case_event WHEN NOT (OLD."event_id" IS NEW."event_id" AND OLD."case_id" IS NEW."case_id" AND OLD."number" IS NEW."number" AND OLD."at" IS NEW."at" AND OLD."actor_id" IS NEW."actor_id" AND OLD."kind" IS NEW."kind" AND json_remove(OLD."old", \'$.score\', \'$.tier\') IS json_remove(NEW."old", \'$.score\', \'$.tier\') AND json_remove(OLD."new", \'$.score\', \'$.tier\') IS json_remove(NEW."new", \'$.score\', \'$.tier\') AND OLD."reason" IS NEW."reason") BEGIN SELECT RAISE(ABORT, \'the record only grows\'); END',
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER case_event_no_delete BEFORE DELETE ON case_event BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION case_event_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
+    ),
+    (
+        "postgresql",
+        'CREATE TRIGGER case_event_guard BEFORE UPDATE ON case_event FOR EACH ROW WHEN (NOT ((OLD."event_id") IS NOT DISTINCT FROM (NEW."event_id") AND (OLD."case_id") IS NOT DISTINCT FROM (NEW."case_id") AND (OLD."number") IS NOT DISTINCT FROM (NEW."number") AND (OLD."at") IS NOT DISTINCT FROM (NEW."at") AND (OLD."actor_id") IS NOT DISTINCT FROM (NEW."actor_id") AND (OLD."kind") IS NOT DISTINCT FROM (NEW."kind") AND (OLD."old" - \'score\' - \'tier\') IS NOT DISTINCT FROM (NEW."old" - \'score\' - \'tier\') AND (OLD."new" - \'score\' - \'tier\') IS NOT DISTINCT FROM (NEW."new" - \'score\' - \'tier\') AND (OLD."reason") IS NOT DISTINCT FROM (NEW."reason"))) EXECUTE FUNCTION case_event_guard()',
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER case_event_guard_del BEFORE DELETE ON case_event FOR EACH ROW EXECUTE FUNCTION case_event_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER case_event_guard_all BEFORE TRUNCATE ON case_event FOR EACH STATEMENT EXECUTE FUNCTION case_event_guard()",
+    ),
+)
+"""What is written stays as written; the triggers as this revision knew them."""
+
+UNGUARDS = (
+    ("sqlite", "DROP TRIGGER IF EXISTS case_event_no_update"),
+    ("sqlite", "DROP TRIGGER IF EXISTS case_event_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS case_event_guard() CASCADE"),
+)

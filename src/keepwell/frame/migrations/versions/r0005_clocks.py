@@ -38,10 +38,12 @@ def upgrade() -> None:
     _clock_event()
     _webhook_delivery()
     _notice()
+    _guard()
 
 
 def downgrade() -> None:
     """Drop the tables, the last made first."""
+    _unguard()
     for table in reversed(TABLES):
         op.drop_table(table)
 
@@ -76,6 +78,7 @@ def _exit_request() -> None:
         sa.Column("reported", Json, nullable=False),
         sa.Column("retention_contacts", sa.Integer(), nullable=False),
         sa.Column("refused", sa.Boolean(), nullable=False),
+        sa.Column("refused_at", Instant(), nullable=True),
         sa.Column("recorded_by", sa.String(length=40), nullable=False),
         sa.Column("recorded_at", Instant(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -113,6 +116,8 @@ def _webhook_endpoint() -> None:
         sa.Column("dead_in_row", sa.Integer(), nullable=False),
         sa.Column("secret_number", sa.Integer(), nullable=False),
         sa.Column("rotated_at", Instant(), nullable=True),
+        sa.Column("approved_at", Instant(), nullable=True),
+        sa.Column("approved_by", sa.String(length=40), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("changed_at", Instant(), nullable=False),
@@ -346,3 +351,52 @@ def _notice_indexes() -> None:
     op.create_index("ix_notice_read_at", "notice", ["read_at"], unique=False)
     op.create_index("ix_notice_staff_id", "notice", ["staff_id", "at", "notice_id"], unique=False)
     op.create_index("ix_notice_user_id", "notice", ["user_id", "at", "notice_id"], unique=False)
+
+
+def _guard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in GUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+def _unguard() -> None:
+    name = op.get_bind().dialect.name
+    for dialect, statement in UNGUARDS:
+        if dialect == name:
+            op.execute(statement)
+
+
+GUARDS = (
+    (
+        "sqlite",
+        'CREATE TRIGGER clock_event_no_update BEFORE UPDATE ON clock_event WHEN NOT (OLD."clock_id" IS NEW."clock_id" AND OLD."number" IS NEW."number" AND OLD."kind" IS NEW."kind" AND OLD."at" IS NEW."at" AND OLD."actor_id" IS NEW."actor_id" AND json_remove(OLD."data", \'$.score\', \'$.tier\') IS json_remove(NEW."data", \'$.score\', \'$.tier\') AND OLD."note" IS NEW."note") BEGIN SELECT RAISE(ABORT, \'the record only grows\'); END',
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER clock_event_no_delete BEFORE DELETE ON clock_event BEGIN SELECT RAISE(ABORT, 'the record only grows'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION clock_event_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the record only grows''; END'",
+    ),
+    (
+        "postgresql",
+        'CREATE TRIGGER clock_event_guard BEFORE UPDATE ON clock_event FOR EACH ROW WHEN (NOT ((OLD."clock_id") IS NOT DISTINCT FROM (NEW."clock_id") AND (OLD."number") IS NOT DISTINCT FROM (NEW."number") AND (OLD."kind") IS NOT DISTINCT FROM (NEW."kind") AND (OLD."at") IS NOT DISTINCT FROM (NEW."at") AND (OLD."actor_id") IS NOT DISTINCT FROM (NEW."actor_id") AND (OLD."data" - \'score\' - \'tier\') IS NOT DISTINCT FROM (NEW."data" - \'score\' - \'tier\') AND (OLD."note") IS NOT DISTINCT FROM (NEW."note"))) EXECUTE FUNCTION clock_event_guard()',
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER clock_event_guard_del BEFORE DELETE ON clock_event FOR EACH ROW EXECUTE FUNCTION clock_event_guard()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER clock_event_guard_all BEFORE TRUNCATE ON clock_event FOR EACH STATEMENT EXECUTE FUNCTION clock_event_guard()",
+    ),
+)
+"""What is written stays as written; the triggers as this revision knew them."""
+
+UNGUARDS = (
+    ("sqlite", "DROP TRIGGER IF EXISTS clock_event_no_update"),
+    ("sqlite", "DROP TRIGGER IF EXISTS clock_event_no_delete"),
+    ("postgresql", "DROP FUNCTION IF EXISTS clock_event_guard() CASCADE"),
+)
