@@ -153,8 +153,8 @@ def report(name: str, found: Overload) -> list[str]:
     kept = ", ".join(f"{n} × {status}" for status, n in sorted(found.exits.items()))
     return [
         f"## Overload on {name}", "",
-        f"The server answers {found.capacity:.0f} reads/s; offered {found.offered:.0f}/s: {told}. "
+        (f"The server answers {found.capacity:.0f} reads/s; offered {found.offered:.0f}/s: {told}. "
         f"99 % of refusals came within {found.refusal * 1e3:.0f} ms. Exits and complaints sent "
         f"meanwhile: {kept}, the slowest after {found.slowest:.1f} s. Reads were as quick as "
-        f"before {found.recovery:.1f} s after the end.", "",
+        f"before {found.recovery:.1f} s after the end."), "",
     ]  # fmt: skip

@@ -120,7 +120,7 @@ class Desk:
         with self.frame.write() as tx:
             yield tx
 
-    def settle(self, rounds: int = 50) -> int:
+    def settle(self, rounds: int = 5_000) -> int:
         """Run every job that is due, until none is; how many ran."""
         from keepwell.jobs.worker import run_due
 

@@ -184,7 +184,7 @@ def _evidence(desk, tmp_path):
     text = zipfile.ZipFile(bundle).read("entries.jsonl").decode()
     kinds = {json.loads(line)["kind"] for line in text.splitlines() if '"kind"' in line}
     assert {
-        "alert.shown",
+        "alert.raised",
         "case.opened",
         "case.closed",
         "clock.breached",

@@ -125,12 +125,12 @@ def verify(
 
         with _opened(workspace) as frame, frame.read() as tx:
             report = audit(tx, given, notes)
-    _tell(report, key is not None, bool(notes), as_json)
+    _tell(report, bundle is None, key is not None, bool(notes), as_json)
     if not report.valid:
         raise DataError("evidence.verification-failed", count=report.count)
 
 
-def _tell(report: Report, keyed: bool, anchored: bool, as_json: bool) -> None:
+def _tell(report: Report, live: bool, keyed: bool, anchored: bool, as_json: bool) -> None:
     if as_json:
         write_json(
             {
@@ -145,9 +145,10 @@ def _tell(report: Report, keyed: bool, anchored: bool, as_json: bool) -> None:
         typer.echo(f"{finding.code}: {finding.words()}")
     if not report.valid:
         return
-    say("Valid. Checked: entries {entries}, checkpoints {checkpoints}, rows of the desk {rows}; "
-        "the log has {size}.", entries=report.entries, checkpoints=report.checkpoints,
-        rows=report.rows, size=report.size)  # fmt: skip
+    say("Valid. Checked: entries {entries}, checkpoints {checkpoints}; the log has {size}.",
+        entries=report.entries, checkpoints=report.checkpoints, size=report.size)  # fmt: skip
+    if live:
+        say("Rows of the desk compared with the log: {rows}.", rows=report.rows)
     say("Public key: {key}", key=report.verifier)
     if not keyed:
         say("Compare this key with the one that the broker has published, or give it as --key.")

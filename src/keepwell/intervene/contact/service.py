@@ -173,6 +173,12 @@ def log_touch(
         breach=verdict.code, marks=marks,
     )  # fmt: skip
     _store(tx, contact, happened)
+    _follow(tx, actor, case, contact)
+    return contact
+
+
+def _follow(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
+    """History, evidence and what the contact changes, in the order in which they must stand."""
     moves = case.live and case.contacted_at is None and contact.result in SUCCESSES
     if not moves:  # it only stands in the history
         added(tx, actor, case, EventKind.CONTACTED, contact.contact_id, _facts(contact))
@@ -180,7 +186,6 @@ def log_touch(
     if moves:
         _progress(tx, actor, case, contact)
     _honour(tx, actor, case, contact)
-    return contact
 
 
 def _marks(tx: Tx, case: Case, facts: Facts, at: datetime) -> list[str]:

@@ -242,16 +242,24 @@ def take_from_feed(
         if known.state == ExitState.COMPLETED:
             return known
         return complete(tx, actor, request_id, None, completed_at, settled_at)
-    done = max(min(completed_at, tx.at), at)
     request = ExitRequest(
         request_id=request_id, client_id=client_id, kind=wish.value,
-        state=ExitState.COMPLETED.value, requested_at=at, completed_at=done,
+        state=ExitState.COMPLETED.value, requested_at=at,
+        completed_at=max(min(completed_at, tx.at), at),
         reported=[code.value for code in lawful(blockers)], retention_contacts=0, refused=False,
         recorded_by=actor.user_id, recorded_at=tx.at, version=1,
     )  # fmt: skip
+    return _record_done(tx, actor, request, settled_at)
+
+
+def _record_done(
+    tx: Tx, actor: Actor, request: ExitRequest, settled_at: datetime | None
+) -> ExitRequest:
+    """Record a request that was heard of only when it was carried out."""
+    assert request.completed_at is not None
     tx.session.add(request)
     tx.session.flush()
-    _judge(tx, actor, request, done, settled_at)
+    _judge(tx, actor, request, request.completed_at, settled_at)
     _tell(tx, actor, request, EvidenceKind.EXIT_COMPLETED, EventName.EXIT_COMPLETED)
     return request
 

@@ -46,7 +46,8 @@ def create_endpoint(tx: Tx, actor: Actor, given: EndpointIn) -> WebhookEndpoint:
     endpoint = WebhookEndpoint(
         endpoint_id=new_id("hook", tx.at), url=url, patterns=_patterns(given.patterns),
         description=given.description or "", active=True, off_reason="", dead_in_row=0,
-        secret_number=1, rotated_at=None, approved_at=None, approved_by=None, version=1, created_at=tx.at, changed_at=tx.at,
+        secret_number=1, rotated_at=None, approved_at=None, approved_by=None, version=1,
+        created_at=tx.at, changed_at=tx.at,
     )  # fmt: skip
     tx.session.add(endpoint)
     tx.session.flush()
