@@ -281,12 +281,12 @@ def test_a_span_of_time_is_exported(sqlite_desk, fill, tmp_path):
     assert verify_bundle(file).valid
 
 
-def test_a_client_without_entries_gives_a_bundle_without_entries(sqlite_desk, fill, tmp_path):
-    """The export itself is an entry about the client, so there is one."""
+def test_a_client_without_entries_is_named_and_nothing_is_written(sqlite_desk, fill, tmp_path):
     fill(sqlite_desk, 2)
     file = tmp_path / "none.zip"
-    assert export(sqlite_desk.frame, SYSTEM, file, Wanted(client_id="never")).entries == 1
-    assert verify_bundle(file).valid
+    with pytest.raises(UsageError, match="No entry is about client never"):
+        export(sqlite_desk.frame, SYSTEM, file, Wanted(client_id="never"))
+    assert not file.exists()
 
 
 def test_a_log_of_many_pages_is_exported(desk, fill, tmp_path):
