@@ -191,7 +191,7 @@ def _evidence(desk, tmp_path):
         "exit.completed",
     } <= kinds
     assert "王小明" not in text
-    assert "k59" not in text
+    assert '"k59"' not in text
     forged = tmp_path / "forged.zip"
     with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(forged, "w") as new:
         for name in old.namelist():

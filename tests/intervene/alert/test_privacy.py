@@ -44,8 +44,6 @@ def swept(desk):
 
 @pytest.mark.parametrize("what", ["refusal", "exit"])
 def test_a_refusal_or_exit_beside_an_uncommitted_sweep_leaves_nothing(desk, what):
-    if desk.frame.database.is_sqlite:
-        pytest.skip("one transaction writes at a time")
     number = severe(desk)
     failed = []
 
