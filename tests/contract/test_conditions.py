@@ -174,6 +174,9 @@ CHANGES = {
     "rotate_webhook_secret": lambda desk: (
         "admin", "POST", _webhook(desk) + "/rotate", lambda _: None
     ),
+    "approve_webhook": lambda desk: (
+        "compliance", "POST", _webhook(desk) + "/approve", lambda _: None
+    ),
     "change_user": administered("users/user_m2"), "change_staff_member": administered("staff/m2"),
     "change_team": administered("teams/tn1"), "change_branch": administered("branches/bn"),
     "change_region": administered("regions/north"),

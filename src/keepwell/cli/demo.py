@@ -58,15 +58,13 @@ def open_desk(workspace: Workspace, result: RunResult) -> None:
     from keepwell.api import publish
     from keepwell.frame.context import Frame
     from keepwell.frame.logs import configure
-    from keepwell.jobs.worker import run_due
-    from keepwell.web.demo import seed, standing
+    from keepwell.web.demo import seed, settle, standing
 
     configure("error", "console")
     publish(workspace, result)
     frame = Frame.open(workspace)
     try:
-        while run_due(frame):
-            pass
+        settle(frame)
         users = seed(frame)
         seen = standing(frame)
     finally:

@@ -65,6 +65,29 @@ class Standing:
     cases: int
 
 
+def settle(frame: Frame, most: int = 2_000) -> None:
+    """Run jobs until the alerts of the publication are raised and shown.
+
+    What recurs every second is due again and again, so "until nothing is due" would never come.
+
+    Args:
+        frame: the desk.
+        most: turns at most.
+    """
+    from keepwell.jobs.model import Job, JobState
+    from keepwell.jobs.worker import run_due
+
+    for _ in range(most):
+        run_due(frame)
+        with frame.read() as tx:
+            waiting = select(func.count()).where(
+                Job.kind.like("alert.%"), Job.state == JobState.WAITING, Job.due_at <= tx.at,
+                Job.key.not_like("every:%"),
+            )  # fmt: skip
+            if not tx.session.scalar(waiting):
+                return
+
+
 def standing(frame: Frame) -> list[Standing]:
     """Alerts and cases by tier, gravest first."""
     from keepwell.intervene.alert.model import Alert
