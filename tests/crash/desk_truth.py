@@ -76,10 +76,9 @@ class Truth:
             assert shown == raised[a.alert_id] == (a.shown_at is not None), name
             assert self.messages["alert.raised"][a.alert_id] == shown, name
             assert treated[a.alert_id][Decision.HELD_BACK] <= 1, name
-            assert (
-                self.entries["alert.held-back"][a.alert_id]
-                == (treated[a.alert_id][Decision.HELD_BACK])
-            ), name
+            # In evidence the hold-out looks like the ceiling, so that no reader can tell.
+            waits = treated[a.alert_id][Decision.HELD_BACK] + treated[a.alert_id][Decision.HELD_OUT]
+            assert self.entries["alert.held-back"][a.alert_id] == waits, name
             assert treated[a.alert_id][Decision.HELD_OUT] <= 1, name
             assert (a.case_id is not None) == (a.shown_at is not None), name
             if a.status in SEEN:
