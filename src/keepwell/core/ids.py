@@ -21,7 +21,7 @@ def new_id(kind: str, at: datetime) -> str:
     Example:
         >>> from datetime import UTC
         >>> new_id("case", datetime(2026, 1, 1, tzinfo=UTC))[:11]
-        'case_01kdv9'
+        'case_01kdvd'
     """
     value = (int(at.timestamp() * 1000) << 80) | secrets.randbits(80)
     digits = [_ALPHABET[(value >> shift) & 31] for shift in range(125, -5, -5)]
