@@ -8,7 +8,7 @@ WORLD := build/world
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 
-.PHONY: demo demo-world test check browser bench accuracy world desk release docs lock clean
+.PHONY: demo demo-world test check browser bench accuracy world desk pages release docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -64,6 +64,9 @@ world: $(VENV)/dev.stamp
 # The desk under load, on SQLite and PostgreSQL: docs/reference/benchmarks-desk.md.
 desk: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/desk.py --markdown
+
+pages: $(VENV)/dev.stamp browser
+	$(BIN)/python benchmarks/pages.py --markdown
 
 # The release column of the tests: hours; what comes out is kept in docs/evidence/.
 release: $(VENV)/dev.stamp browser

@@ -79,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--publish", type=int, metavar="CLIENTS", help="a publication instead")
     parser.add_argument("--overload", action="store_true", help="an overload instead")
     parser.add_argument("--tiered", type=float, default=0.1, help="share of them in a tier")
+    parser.add_argument("--log", type=Path, help="keep every alert's times of a publication here")
     parser.add_argument("--markdown", action="store_true", help=f"write {PAGE.name} in docs/")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
@@ -222,8 +223,10 @@ def publication(name: str, root: Path, url: str, args: argparse.Namespace) -> li
     """Lines of Markdown about a publication while alerts are raised."""
     import desk_publish
 
-    phases = desk_publish.run(root, url, args.publish, args.tiered)
-    return desk_publish.report(name, phases)
+    seen = desk_publish.run(root, url, args.publish, args.tiered)
+    if args.log:
+        shutil.copy(root / "alerts.log", args.log)
+    return desk_publish.report(name, seen)
 
 
 def overload(name: str, root: Path, url: str, filled: Filled) -> list[str]:

@@ -305,4 +305,6 @@ def client_row(**given: object) -> dict[str, object]:
     row |= given
     if "rank_score" not in row:
         row["rank_score"] = -1.0 if row["score"] is None else row["score"]
+    if row["reasons"]:
+        row.setdefault("top_reason", row["reasons"][0].get("code"))
     return row

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROOMS = (
     "keepwell.jobs",
     "keepwell.trust.access",
+    "keepwell.trust.preference",
     "keepwell.trust.book",
     "keepwell.trust.evidence",
     "keepwell.trust.consent",

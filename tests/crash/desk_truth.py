@@ -13,8 +13,10 @@ from keepwell.intervene.alert.policy import SEEN, Decision, Status
 from keepwell.intervene.case import repo as case_repo
 from keepwell.intervene.case import storage
 from keepwell.intervene.case.model import Case, CaseEvent, Reassignment
+from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.clock.model import Clock, ClockEvent
 from keepwell.intervene.event.model import EventBatch
+from keepwell.intervene.exit.model import ExitRequest
 from keepwell.intervene.notice.model import Notice
 from keepwell.intervene.rule.model import Complaint, RuleSignal
 from keepwell.intervene.webhook.model import WebhookDelivery, WebhookMessage
@@ -149,6 +151,42 @@ class Truth:
             (n.staff_id, n.subject)
             for n in self.all(Notice, Notice.kind == "alert-raised", Notice.data != {})
         )
+
+    def exits(self) -> None:
+        """What each request meant for the other rooms happened once, whoever failed or died."""
+        requests = {r.request_id: r for r in self.all(ExitRequest)}
+        assert set(requests) == {*self.world.leaving, *self.world.unsettled}
+        names = dict.fromkeys(requests, 1)
+        assert self.entries["exit.requested"] == self.messages["exit.requested"] == names
+        alerts = self.all(Alert, Alert.reason == "exit-request")
+        assert {a.client_id: a.signals for a in alerts} == dict.fromkeys(
+            (r.client_id for r in requests.values()), 1
+        )
+        risky = {c.client_id: c for c in self.all(Case, Case.reason == "risk")}
+        for name in self.world.leaving:
+            case = risky[requests[name].client_id]
+            limited = self.all(
+                CaseEvent, CaseEvent.case_id == case.case_id, CaseEvent.kind == "limited"
+            )
+            assert (case.retention, len(limited)) == ("once", 1)
+        self._pages()
+
+    def _pages(self) -> None:
+        """Compliance hears of each unsettled request, and again so many trading days later."""
+        days = calendar_of(self.world.desk.frame, "exchange")
+        wait = self.world.desk.frame.settings.clock.exit_settle_days
+        told = defaultdict(list)
+        for notice in self.all(Notice, Notice.kind == "exit-unsettled"):
+            told[notice.subject].append(notice.at)
+        assert self.world.unsettled
+        for name in self.world.unsettled:
+            times = sorted(told[name])
+            assert times, name
+            following = [days.add_days(at, wait) for at in times]
+            assert all(due <= at for due, at in zip(following[:-1], times[1:], strict=True)), times
+            [job] = self.all(Job, Job.kind == "exit.unsettled", Job.state == JobState.WAITING,
+                             Job.payload["request_id"].as_string() == name)  # fmt: skip
+            assert job.due_at == following[-1], name
 
     def events(self) -> None:
         """Every batch was applied once and is in the lake once."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import wraps
 from types import SimpleNamespace
 
 from sqlalchemy import select, update
 
 from keepwell.core.ids import new_id
+from keepwell.frame.events import _SUBSCRIBERS, EventName
 from keepwell.intervene.alert import service as alerts
 from keepwell.intervene.alert.model import Alert
 from keepwell.intervene.alert.policy import Status
@@ -20,6 +23,7 @@ from keepwell.intervene.case import service as cases
 from keepwell.intervene.case.model import Case
 from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.event import service as events
+from keepwell.intervene.exit import service as exits
 from keepwell.intervene.notice.model import Notice
 from keepwell.intervene.webhook.model import WebhookMessage
 from keepwell.jobs import registry
@@ -56,6 +60,8 @@ class World:
     snoozed: list[str] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
     trades: list[str] = field(default_factory=list)
+    leaving: list[str] = field(default_factory=list)
+    unsettled: list[str] = field(default_factory=list)
     batches: int = 0
     old: int = 0
 
@@ -65,7 +71,7 @@ class World:
         with self.desk.tx() as tx:
             for name in MANAGERS:
                 tx.session.get_one(Staff, name).capacity = 5
-        body = {"url": hook, "patterns": ["alert.*", "case.*", "clock.*"]}
+        body = {"url": hook, "patterns": ["alert.*", "case.*", "clock.*", "exit.*"]}
         made = self.desk.http("admin").post("/api/v1/webhooks", json=body)
         assert made.status_code == 201, made.text
         self.endpoint_id = made.json()["endpoint_id"]
@@ -169,6 +175,50 @@ def _open_cases(world: World) -> None:
             )  # fmt: skip
             world.opened.append(case.case_id)
     world.now.move(minutes=world.chance.choice([8, 12.1, 15.1, 16]))
+
+
+@contextmanager
+def _deaf(name: EventName) -> Iterator[None]:
+    """Let every subscriber of an event fail, in this process only."""
+    hearing = list(_SUBSCRIBERS[name])
+
+    def failing(subscriber):
+        @wraps(subscriber)
+        def fail(tx, event):
+            subscriber(tx, event)
+            raise RuntimeError("failed after its work")
+
+        return fail
+
+    _SUBSCRIBERS[name][:] = [failing(subscriber) for subscriber in hearing]
+    try:
+        yield
+    finally:
+        _SUBSCRIBERS[name][:] = hearing
+
+
+def _leave(world: World) -> None:
+    """A client in a case asks to leave, and no other room could do its part."""
+    client = f"leaving{len(world.leaving)}"
+    with world.desk.tx() as tx:
+        cases.open_or_append(
+            tx, SYSTEM, client_id=client, reason="risk", tier="severe", alert_id=f"of {client}",
+            owner_id=world.chance.choice(MANAGERS),
+        )  # fmt: skip
+    with _deaf(EventName.EXIT_REQUESTED), world.desk.tx() as tx:
+        request = exits.request_exit(tx, SYSTEM, client_id=client)
+        world.leaving.append(request.request_id)
+
+
+def _left_unsettled(world: World) -> None:
+    """Requests that nobody has settled for a month."""
+    with world.desk.tx() as tx:
+        for _ in range(2):
+            request = exits.request_exit(
+                tx, SYSTEM, client_id=f"waiting{len(world.unsettled)}",
+                at=tx.at - timedelta(days=30),
+            )  # fmt: skip
+            world.unsettled.append(request.request_id)
 
 
 def _snooze(world: World) -> None:
@@ -353,6 +403,8 @@ GIVE: dict[str, Callable[[World], object]] = {
     "event.recover": _unanswered,
     "evidence.catch-up": _catch_up,
     "evidence.sequence": _entries,
+    "exit.consequence": _leave,
+    "exit.unsettled": _left_unsettled,
     "jobs.prune": _old_jobs,
     "notice.prune": _old_notices,
     "rule.complaint-overdue": _complain,
@@ -360,10 +412,3 @@ GIVE: dict[str, Callable[[World], object]] = {
     "webhook.deliver": _open_cases,
 }
 """How to make work for each kind."""
-
-_ONE = "one transaction of its own kind; test_worker_kill.py kills such handlers at random"
-EXEMPT: dict[str, str] = {
-    "exit.consequence": f"made only where a consequence of an exit failed; {_ONE}",
-    "exit.unsettled": f"waits for trading days that the other work does not let pass; {_ONE}",
-}
-"""Kinds that cannot be killed in a test, and why."""

@@ -18,7 +18,7 @@ from tests.intervene.webhook.receiver import receiving
 
 from .desk_child import Later, settings_of, work
 from .desk_truth import Truth, verify
-from .desk_work import EXEMPT, GIVE, World
+from .desk_work import GIVE, World
 
 KILLS = int(os.environ.get("KEEPWELL_KILLS", "20"))
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -39,9 +39,7 @@ def real_kinds() -> set[str]:
 
 
 def test_every_kind_of_job_has_its_scenario():
-    assert real_kinds() == GIVE.keys() | EXEMPT.keys()
-    assert not GIVE.keys() & EXEMPT.keys()
-    assert all(EXEMPT.values())
+    assert real_kinds() == GIVE.keys()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -124,6 +122,7 @@ def test_workers_killed_within_every_kind_of_job(world, tmp_path):
             truth.alerts()
             truth.cases()
             truth.clocks()
+            truth.exits()
             truth.events()
             truth.webhooks()
             truth.pruned()

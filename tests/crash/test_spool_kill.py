@@ -54,10 +54,20 @@ def acknowledged(root: Path) -> dict[tuple[str, int], int]:
     found = {}
     for file in root.glob("acknowledged-*"):
         sender = file.name.partition("-")[2]
-        for line in file.read_text().splitlines():
+        whole, _, _ = file.read_text().rpartition("\n")  # the rest is being written
+        for line in whole.splitlines():
             number, sequence = json.loads(line)
             assert found.setdefault((sender, number), sequence) == sequence
     return found
+
+
+def until_more(root: Path, number: int) -> None:
+    """Wait for so many further acknowledgements, however slow the machine is."""
+    begun = len(acknowledged(root))
+    last = time.monotonic() + 60
+    while len(acknowledged(root)) < begun + number:
+        assert time.monotonic() < last, "nothing is stored any more"
+        time.sleep(0.01)
 
 
 def stored(root: Path) -> dict[tuple[str, int], int]:
@@ -81,7 +91,8 @@ def test_killed_while_storing(root):
         for name in ("left", "right"):
             mine = [n for (sender, n) in acknowledged(root) if sender == name]
             senders.append(start(send, root, name, max(mine, default=-1) + 1, 10_000))
-        time.sleep(0.05 + 0.25 * dice.random())
+        until_more(root, 20)
+        time.sleep(0.25 * dice.random())
         for process in senders:
             process.kill()
             process.join(20)

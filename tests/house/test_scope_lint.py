@@ -54,12 +54,12 @@ HEAD = "from sqlalchemy import delete, select, update\nimport sqlalchemy as sa\n
             "def f(tx, a):\n    return visible(tx, a)\n\ndef g(tx):\n    return select(Client)",
             "select of Client",
         ),
-        ("trust/x/api.py", "@router.get('/x')\ndef f():\n    pass", "has 0 allow()"),
-        ("trust/x/api.py", "@router.post('/x')\nasync def f(a=1):\n    pass", "has 0 allow()"),
+        ("trust/x/api.py", "@router.get('/x')\ndef f():\n    pass", "has 0 guards"),
+        ("trust/x/api.py", "@router.post('/x')\nasync def f(a=1):\n    pass", "has 0 guards"),
         (
             "trust/x/api.py",
             "@router.get('/x')\ndef f(a=allow(None), b=allow(None)):\n    pass",
-            "has 2 allow()",
+            "has 2 guards",
         ),
         (
             "trust/x/api.py",

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from keepwell.core.errors import UsageError
@@ -54,7 +54,11 @@ LONG: Final = 0.02
 """Seconds after which a write transaction owes others a gap."""
 
 GAP: Final = 0.004
-"""Seconds of the gap; who waits looks twice in that time."""
+"""Least seconds of the gap; who waits looks twice in that time."""
+
+SHARE: Final = 0.25
+"""The gap as a share of the time for which the lock was held: on a machine with more to do than
+it can, who waits is not woken in time for a short one, and a busy worker would always be first."""
 
 TURN: Final = 0.05
 """Seconds after which a job with much to do had better leave the rest to its next transaction."""
@@ -219,7 +223,8 @@ class Database:
             tx = Tx(session, at or frame.now(), frame)
             yield tx
         if self.is_sqlite and tx.lasted > LONG:
-            time.sleep(GAP)  # who held the lock for long lets others have it first
+            # Who held the lock for long lets others have it first.
+            time.sleep(min(TURN, max(GAP, tx.lasted * SHARE)))
 
     def close(self) -> None:
         """Give all connections back."""
@@ -262,7 +267,8 @@ def _begin_write(connection: sqlite3.Connection) -> None:
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > until:
-                    raise
+                    # SQLAlchemy wraps what a statement raises, not what a listener does.
+                    raise OperationalError("BEGIN IMMEDIATE", None, error) from error
                 time.sleep(GAP / 2)
             else:
                 return

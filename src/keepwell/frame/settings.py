@@ -6,11 +6,20 @@ in capitals after KEEPWELL_, two underscores between levels: KEEPWELL_HOLDOUT__S
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keepwell.core.errors import UsageError, nearest
@@ -20,6 +29,17 @@ FILE_NAME = "desk.yaml"
 
 Share = Annotated[float, Field(ge=0, le=0.5)]
 Span = tuple[time, time]
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(:[0-9]{1,5})?")
+
+
+def _is_origin(value: str) -> str:
+    # It becomes part of a security header: nothing but scheme, host and port may get there.
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError("an origin such as https://phone.example.com, without path or wildcard")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_is_origin)]
 
 
 class _Part(BaseModel):
@@ -213,6 +233,9 @@ class Settings(BaseSettings):
         port: port to listen on.
         threads: worker threads for requests; more fight over the interpreter.
         forwarded_from: addresses of reverse proxies whose X-Forwarded-For is believed.
+        embed_from: origins such as https://phone.example.com whose pages may show the side panel of
+            a client in a frame; browsers send the log-in along only to a frame on a page of the
+            same site (example.com). Nobody: only by itself.
         log_level: least severe level logged.
         log_format: 'json' for machines, 'console' for people.
         in_flight: requests at work or waiting at once; more are answered 429. Exits and events have
@@ -239,6 +262,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8300
     threads: Annotated[int, Field(ge=1, le=64)] = 3
     forwarded_from: list[str] = []
+    embed_from: list[Origin] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256

@@ -8,7 +8,7 @@ lake knows and events did not tell. Alerts are raised from the tiers by a job of
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
 from keepwell.learn.holdout.service import draw
+from keepwell.learn.panel.write import prepared_panels
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.run import RunResult
 from keepwell.observe.contract import TABLES
@@ -26,10 +27,12 @@ from keepwell.observe.manifest import Manifest
 from keepwell.trust.book.service import SCHEMA, publish
 from keepwell.warn.reason import Explanation
 
+Changes = Mapping[str, Mapping[str, float]]
+
 BATCH: Final = 50_000
 """Clients converted at a time."""
 
-CATCH_UP: Final = 20
+CATCH_UP: Final = 100
 """Rows shown to the rules in one transaction."""
 
 VISIBLE: Final = "known_at <= $t and (gone_at is null or gone_at > $t)"
@@ -83,26 +86,33 @@ def publish_run(frame: Frame, result: RunResult) -> Published:
     ranking = result.ranking
     # Whoever refused profiling must not have a score, not even for a moment.
     caught = catch_up(frame, ("consent",), manifest)
-    number = publish(
-        frame, book_rows(frame, ranking, manifest), as_of=ranking.as_of,
-        model_version=result.version.id, manifest=manifest, before=draw,
-    )  # fmt: skip
+    # The panels are written before and come into force when the pointer has moved.
+    with prepared_panels(
+        frame.workspace, result.engine, ranking, result.version, result.data
+    ) as past:
+        number = publish(
+            frame, book_rows(frame, ranking, manifest, past.changes), as_of=ranking.as_of,
+            model_version=result.version.id, manifest=manifest, before=draw,
+        )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
     return Published(number, len(ranking.clients), int(ranking.scored.sum()), caught)
 
 
-def book_rows(frame: Frame, ranking: Ranking, manifest: int) -> Iterator[pa.RecordBatch]:
+def book_rows(
+    frame: Frame, ranking: Ranking, manifest: int, changes: Changes | None = None
+) -> Iterator[pa.RecordBatch]:
     """The ranking with every client's profile as known at its instant, in the book's columns.
 
     Args:
         frame: the desk, for the lake.
         ranking: every client.
         manifest: number of the manifest that the ranking was made from.
+        changes: client -> reason code -> change of its push in a week.
     """
     pinned = frame.workspace.lake.manifest(manifest)
     assert pinned is not None
     with frame.workspace.lake.connect(pinned) as engine:
-        engine.register("ranked", _ranked(ranking))
+        engine.register("ranked", _ranked(ranking, changes or {}))
         names = ", ".join(f'"{name}"' for name in SCHEMA.names)
         shown = engine.sql(
             f"select {names} from ({_joined(pinned)}) order by client_id",
@@ -144,7 +154,7 @@ def _of(table: str, columns: str) -> str:
     )
 
 
-def _ranked(ranking: Ranking) -> pa.Table:
+def _ranked(ranking: Ranking, changes: Changes) -> pa.Table:
     told = ranking.explanations
     return pa.table(
         {
@@ -161,13 +171,17 @@ def _ranked(ranking: Ranking) -> pa.Table:
             "coverage": pa.array(ranking.coverage, from_pandas=True),
             "tier": pa.array([code or "none" for code in ranking.tiers()], pa.string()),
             "reasons": pa.array(
-                [_reasons(told[c]) if c in told else "[]" for c in ranking.clients], pa.string()
+                [
+                    _reasons(told[c], changes.get(c, {})) if c in told else "[]"
+                    for c in ranking.clients
+                ],
+                pa.string(),
             ),
         }
     )
 
 
-def _reasons(explanation: Explanation) -> str:
+def _reasons(explanation: Explanation, change: Mapping[str, float]) -> str:
     return json.dumps(
         [
             {
@@ -178,11 +192,15 @@ def _reasons(explanation: Explanation) -> str:
                     "indicator": reason.fact.indicator, "value": reason.fact.value,
                     "normal": reason.fact.normal, "typical": reason.fact.typical,
                 },
-                "change": None,
+                "change": _rounded(change.get(str(reason.code))),
             }
             for reason in explanation.reasons
         ]
     )  # fmt: skip
+
+
+def _rounded(change: float | None) -> float | None:
+    return None if change is None else round(change, 6)
 
 
 def catch_up(

@@ -57,6 +57,7 @@ class RunResult:
         proof: the backtest; None when the data carry no test date.
         version: the model behind the scores.
         files: what was written.
+        engine: what the run read, pinned to its manifest.
     """
 
     data: ReportData
@@ -64,6 +65,7 @@ class RunResult:
     proof: Proof | None
     version: ModelVersion
     files: tuple[Path, ...]
+    engine: LocalEngine
 
 
 @dataclass(frozen=True)
@@ -272,9 +274,8 @@ def run(
     ranking = rank(engine, version.trained, planned.definition, planned.rank_at)
     say(tr("Write the report"))
     data = report_data(workspace, engine, planned, ranking, version, proof)
-    return RunResult(
-        data, ranking, proof, version, _write(workspace, ranking, version, data, locale)
-    )
+    files = _write(workspace, ranking, version, data, locale)
+    return RunResult(data, ranking, proof, version, files, engine)
 
 
 def _write(

@@ -9,10 +9,11 @@ repeat, and readers see the old manifest until the new one is there.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from keepwell.observe import quarantine
+from keepwell.core.errors import KeepwellError
+from keepwell.observe import attempts, quarantine, rhythm
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.staging import Prepared, Progress, SourceReport, TableReport, prepare
@@ -84,9 +85,18 @@ def ingest(
     """
     from keepwell.observe.spool_ingest import drain, waiting
 
-    if waiting(workspace):
-        drain(workspace)
-    return run(workspace, tables, backfill, progress, force=force, now=now, resolve=False)
+    begun = datetime.now(UTC)
+    try:
+        if waiting(workspace):
+            drain(workspace)
+        report = run(workspace, tables, backfill, progress, force=force, now=now, resolve=False)
+    except KeepwellError as error:
+        if error.code not in ("lake.writer-busy", "spool.busy"):  # somebody else's is under way
+            attempts.note(workspace, begun, tables, error)
+        raise
+    attempts.note(workspace, begun, tables)
+    rhythm.learn(workspace)
+    return report
 
 
 def run(

@@ -100,8 +100,10 @@ def risk_set(engine: Engine, as_of: datetime) -> RiskSet:
         for client in _with_balance(engine, as_of, day):
             if client in at:
                 funded[at[client]] = True
-    first = _first_days(engine, as_of, day, tables)
     opened, closed = _profile(engine, as_of, day, tables)
+    # The first activity costs a look at every row, and only stands in for an unknown opening.
+    told = all(client in opened for client in clients)
+    first = {} if told else _first_days(engine, as_of, day, tables)
     for client, i in at.items():
         since = opened.get(client, first.get(client))
         if client in closed:

@@ -21,10 +21,11 @@ from keepwell.core.text import LOCALES
 from keepwell.frame.context import Frame
 from keepwell.frame.problem import MEDIA_TYPE, Fault, Problem, RequestError, Unavailable, problem
 from keepwell.trust.access.call import vet
-from keepwell.web import health, operations
+from keepwell.web import health, operations, pages
 from keepwell.web.body_limit import BodyLimit
 from keepwell.web.describe import describe_headers, methods_at
 from keepwell.web.gate import Gate
+from keepwell.web.pages.errors import error_page
 from keepwell.web.signpost import put_up
 
 PREFIX = "/api/v1"
@@ -60,6 +61,7 @@ def create_app(frame: Frame) -> FastAPI:
     app.add_exception_handler(PoolTimeout, _database)
     app.add_exception_handler(Exception, _unexpected)
     health.install(app)
+    pages.install(app)
     describe_headers(app)
     put_up(app, PREFIX)
     app.add_middleware(BodyLimit)
@@ -121,6 +123,8 @@ def _locale(request: Request) -> str:
 
 
 def _answer(request: Request, error: KeepwellError, faults: list[Fault] | None = None) -> Response:
+    if not request.url.path.startswith(f"{PREFIX}/"):
+        return error_page(request, error, _request_id(request))
     body = problem(error, _request_id(request), _locale(request), faults)
     headers = error.headers if isinstance(error, RequestError) else {}
     return Response(body.model_dump_json(), body.status, headers, MEDIA_TYPE)

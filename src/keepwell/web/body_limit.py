@@ -10,6 +10,7 @@ from starlette.responses import Response
 from keepwell.core.text import LOCALES
 from keepwell.frame.context import Frame
 from keepwell.frame.problem import MEDIA_TYPE, TooLarge, problem
+from keepwell.web.pages.errors import error_page
 
 _MB = 1_000_000
 _ENVELOPE = 0.1
@@ -70,7 +71,11 @@ def _limit(request: Request, frame: Frame) -> float:
 
 def _refuse(request: Request, limit: float) -> Response:
     error = TooLarge("request.body-too-large", limit=int(limit))
-    chinese = request.headers.get("accept-language", "").lower().startswith("zh")
     number = str(getattr(request.state, "request_id", "–"))
+    if not request.url.path.startswith("/api/"):
+        page = error_page(request, error, number)
+        page.headers["Connection"] = "close"
+        return page
+    chinese = request.headers.get("accept-language", "").lower().startswith("zh")
     body = problem(error, number, LOCALES[1] if chinese else LOCALES[0])
     return Response(body.model_dump_json(), body.status, {"Connection": "close"}, MEDIA_TYPE)

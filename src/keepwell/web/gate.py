@@ -19,8 +19,11 @@ from keepwell.frame.problem import MEDIA_TYPE, TooMany, problem
 RESERVED: Final = 0.25
 """Share of places on top that only what must not be lost may take."""
 
-FREE: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Machines ask these to learn how it is; they need no place."""
+FREE: Final = frozenset({"/healthz", "/readyz", "/metrics", "/live"})
+"""Machines ask these to learn how it is, and streams stay open without work: they need no place."""
+
+FILES: Final = "/static/"
+"""Begin of the paths of files for the browser, which come from memory."""
 
 FIRST: Final = ("/exits", "/events")
 """Ends of the paths whose POST may take a reserved place."""
@@ -41,7 +44,7 @@ class Gate:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in FREE:
+        if scope["type"] != "http" or (scope["path"] in FREE or scope["path"].startswith(FILES)):
             await self.app(scope, receive, send)
             return
         frame: Frame = scope["app"].state.frame

@@ -62,7 +62,7 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> Response:
     """Background jobs, newest first; dead ones are those that need somebody."""
-    return call.answer(lambda tx, _: _page(tx, state, kind, limit, cursor))
+    return call.answer(lambda tx, _: job_page(tx, state, kind, limit, cursor))
 
 
 @router.post(
@@ -74,9 +74,18 @@ def retry_job(job_id: JobId, call: Call = allow(Permission.JOB_ADMIN)) -> Respon
     return call.perform(lambda tx, _: _out(replay(tx, job_id)))
 
 
-def _page(
+def job_page(
     tx: Tx, state: JobState | None, kind: str | None, limit: int, cursor: str | None
 ) -> Page[JobOut]:
+    """A page of jobs, newest first.
+
+    Args:
+        tx: unit of work.
+        state: only jobs in it.
+        kind: only jobs of it.
+        limit: rows.
+        cursor: of the page before.
+    """
     statement = page_of(repo.listing(state, kind), [(Job.number, True)], [int], limit, cursor)
     rows = list(tx.session.scalars(statement))
     following = encode_cursor([rows[limit - 1].number]) if len(rows) > limit else None

@@ -86,20 +86,21 @@ def api_page() -> str:
 
 
 def endpoints() -> Iterator[tuple[str, str, str | None, Any]]:
-    """Method, path, permission and route of each endpoint of the API, in their order."""
-    from fastapi.routing import APIRoute
+    """Method, path, permission and route of each endpoint of the API, in their order.
 
-    from keepwell.trust.access.call import Allow
+    The route is as the application has it: with the tags of the routers that include its own.
+    """
+    from fastapi.routing import APIRoute, iter_route_contexts
+
+    from keepwell.trust.access.call import guard
     from keepwell.web import operations
 
     rooms.load_all()
     for router in (*rooms.routers(), operations.router):
-        for route in router.routes:
-            if not isinstance(route, APIRoute):
+        for route in iter_route_contexts(router.routes):
+            if not isinstance(route.original_route, APIRoute):
                 continue
-            guards = [
-                d.call.permission for d in route.dependant.dependencies if isinstance(d.call, Allow)
-            ]
-            permission = str(guards[0].value) if guards and guards[0] is not None else None
+            allowed = guard(route.original_route)
+            permission = allowed.permission if allowed is not None else None
             for method in sorted(route.methods or ()):
-                yield method, route.path, permission, route
+                yield method, str(route.path), permission, route

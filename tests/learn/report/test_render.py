@@ -286,8 +286,9 @@ def test_small_cells_are_marked(data: ReportData):
 def test_vendored_files_are_what_vendor_toml_says():
     folder = Path(str(files("keepwell").joinpath("web/static/vendor")))
     listed = tomllib.loads((folder / "vendor.toml").read_text(encoding="utf-8"))["file"]
-    scripts = {path.relative_to(folder).as_posix() for path in folder.rglob("*.js")}
-    assert {entry["path"] for entry in listed} == scripts
+    kinds = (".js", ".css", ".svg")
+    there = [path for path in folder.rglob("*") if path.suffix in kinds]
+    assert {e["path"] for e in listed} == {p.relative_to(folder).as_posix() for p in there}
     for entry in listed:
         content = (folder / entry["path"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]

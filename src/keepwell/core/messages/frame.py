@@ -8,6 +8,7 @@ MESSAGES: dict[str, str] = {
     ),
     "database.unreachable": "The database does not answer: {problem}.",
     "database.url-invalid": "{url!r} is not a database address: {problem}.",
+    "page.form-invalid": "Look at the fields that are marked.",
     "request.body-invalid": "The request is not acceptable; see the list of errors.",
     "request.body-too-large": "The body is larger than {limit} MB.",
     "request.condition-missing": (

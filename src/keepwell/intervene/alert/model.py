@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from keepwell.frame.database import Base
 from keepwell.frame.guard import only_grows
@@ -110,6 +110,7 @@ class AlertSignal(Base):
 
     signal_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     alert_id: Mapped[str] = mapped_column(ForeignKey("alert.alert_id"))
+    _alert: Mapped[Alert] = relationship(lazy="raise")  # alerts are written before their signals
     at: Mapped[datetime] = mapped_column()
     source: Mapped[str] = mapped_column(String(40))
     """'score' or the rule's code."""
@@ -137,6 +138,7 @@ class Treatment(Base):
     client_id: Mapped[str] = mapped_column(String(200))
     alert_id: Mapped[str | None] = mapped_column(ForeignKey("alert.alert_id"))
     """Null where no alert is kept."""
+    _alert: Mapped[Alert | None] = relationship(lazy="raise")  # alerts are written first
     reason: Mapped[str] = mapped_column(String(40))
     tier: Mapped[str] = mapped_column(String(16))
     score: Mapped[float | None] = mapped_column()

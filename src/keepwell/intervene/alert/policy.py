@@ -126,6 +126,14 @@ class WakeEvent(StrEnum):
     NEXT_FLOW = "next-flow"
 
 
+WAKE_TITLES: Final[dict[WakeEvent, str]] = {
+    WakeEvent.NEXT_CONTACT: "The client's next contact with us",
+    WakeEvent.NEXT_LOGIN: "The client's next log-in",
+    WakeEvent.NEXT_FLOW: "The client's next movement of money",
+}
+"""What wakes a sleeping alert, in English."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A decision and the chance with which it was taken.

@@ -98,7 +98,6 @@ def take(
         signals=0, generation_id=_generation(tx, signal), version=1,
     )  # fmt: skip
     tx.session.add(alert)
-    tx.session.flush()
     _add_signal(tx, alert, signal)
     _settle(tx, actor, book, signal, alert, verdict, arm, later)
     return alert
@@ -145,7 +144,6 @@ def _settle(
     """Do what was decided about an alert that is kept, and log it."""
     if verdict.decision is Decision.HELD_BACK and later:
         alert.status, alert.held_at, alert.period = Status.HELD_BACK, None, arm.period
-        tx.session.flush()
         return  # the release decides, within the same sweep
     alert.period = arm.period
     _log(tx, book, signal, verdict, arm, alert)
@@ -155,10 +153,9 @@ def _settle(
         hold_back(tx, actor, alert)
     else:
         alert.status = Status.HELD_OUT
-        if later and book.manager_id is not None:
-            tx.session.flush()  # the release tells of it as of what the ceiling keeps back
-        else:
+        if not later or book.manager_id is None:
             hold_back(tx, actor, alert)
+        # Else the release tells of it as of what the ceiling keeps back.
 
 
 def _again(
@@ -212,7 +209,6 @@ def _add_signal(tx: Tx, alert: Alert, signal: Signal) -> None:
     )  # fmt: skip
     alert.signals += 1
     alert.signal_at = max(alert.signal_at, signal.at)
-    tx.session.flush()
 
 
 def _log(
@@ -243,7 +239,6 @@ def _write(
         policy=policy_hash(tx.frame.settings), **facts,
     )  # fmt: skip
     tx.session.add(treatment)
-    tx.session.flush()
     attest(tx, book.client_id, treatment)
     # The entry proves the decision without telling it: who reads the evidence log need not be
     # among those who may know the hold-out.
@@ -398,7 +393,6 @@ def tell(
     tx: Tx, actor: Actor, alert: Alert, event: EventName, kind: EvidenceKind, **more: Any
 ) -> None:
     """Record what happened to an alert that people may see, and tell the other rooms."""
-    tx.session.flush()
     data = {
         "reason": alert.reason, "status": looks(alert.status), "owner_id": alert.owner_id,
         "signals": alert.signals, **more,
@@ -419,4 +413,3 @@ def _open_case(tx: Tx, actor: Actor, alert: Alert) -> None:
         alert_id=alert.alert_id, owner_id=alert.owner_id,
     )  # fmt: skip
     alert.case_id = case.case_id
-    tx.session.flush()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from keepwell.frame.database import TURN, Tx
 from keepwell.frame.locks import CLIENT, hold
 from keepwell.intervene.alert import repo
+from keepwell.intervene.alert.foresight import LEAST, foresee
 from keepwell.intervene.alert.model import Alert, TierRow
 from keepwell.intervene.alert.policy import MANDATORY, TIERS, AlertReason, Status, tier_by_code
 from keepwell.intervene.alert.raising import Signal, end, take
@@ -16,10 +17,9 @@ from keepwell.intervene.alert.repo import BookFacts
 from keepwell.intervene.rule import repo as rules
 from keepwell.learn.holdout.service import present
 from keepwell.trust.access.policy import SYSTEM
-from keepwell.trust.evidence.service import prepare
 from keepwell.warn.tier import RaiseRule, Tier, TierState, next_state
 
-CHUNK: Final = 25
+CHUNK: Final = 40
 """At most so many clients are looked at in one transaction of the sweep."""
 
 _BY_CODE = {rule.code: rule for rule in RaiseRule}
@@ -67,10 +67,10 @@ def _look(tx: Tx, generation_id: int, clients: list[BookFacts]) -> int:
     live = repo.live(tx, ids)
     refusing = repo.refusing_of(tx, ids)
     period = present(tx).period
-    prepare(tx, ids)
+    foresee(tx, ids, [book.manager_id for book in clients])
     done = 0
     for book in clients:
-        if done and tx.lasted > TURN:
+        if done >= LEAST and tx.lasted > TURN:
             break
         done += 1
         if book.client_id in refusing:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Path, Response, UploadFile
-from pydantic import TypeAdapter, ValidationError
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page
-from keepwell.frame.problem import TooLarge, Unprocessable, also
-from keepwell.frame.text import Id, Line
-from keepwell.intervene.case import files, service, storage, work
+from keepwell.frame.problem import also
+from keepwell.frame.text import Id
+from keepwell.intervene.case import files, service, work
 from keepwell.intervene.case.schema import (
     FileOut,
     HistoryOut,
@@ -27,7 +27,6 @@ from keepwell.trust.access.policy import Actor, Permission
 router = APIRouter()
 
 CaseId = Annotated[Id, Path(description="The case's number.")]
-_NAME: TypeAdapter[str] = TypeAdapter(Line)
 
 
 @router.get(
@@ -165,34 +164,14 @@ def attach_case_file(
     """What the request says about the type is not believed; see `case.attachment_types`."""
     # Who may not attach must not fill the disk either.
     call.answer(lambda tx, actor: service.read_case(tx, actor, case_id) and None)
-    frame = call.frame
-    name = _name(file.filename)
-    limit = frame.settings.case.attachment_mb
-    content = file.file.read((limit << 20) + 1)
-    if len(content) > limit << 20:
-        raise TooLarge("case.file-large", limit=limit)
-    media_type = storage.check(frame, content, name)
-    with storage.held(frame):
-        digest = storage.store(frame, content)
-        call.cover(f"{digest} {name}".encode())
+    with files.incoming(call.frame, file.filename, file.file) as new:
+        call.cover(new.cover)
         return call.perform(
             lambda tx, actor: FileOut.model_validate(
-                files.attach(
-                    tx, actor, case_id, name=name, media_type=media_type, size=len(content),
-                    sha256=digest,
-                )
+                files.attach(tx, actor, case_id, **asdict(new))
             ),
             status=201,
         )  # fmt: skip
-
-
-def _name(given: str | None) -> str:
-    """A file's name without the folders that some browsers send along."""
-    plain = (given or "").replace("\\", "/").rsplit("/", 1)[-1]
-    try:
-        return _NAME.validate_python(plain[-200:])
-    except ValidationError:
-        raise Unprocessable("case.file-unnamed") from None
 
 
 @router.get(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import quote
+
+from pydantic import TypeAdapter, ValidationError
 
 from keepwell.core.ids import new_id
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
 from keepwell.frame.events import EventName
-from keepwell.frame.problem import NotFound, Unavailable
+from keepwell.frame.problem import NotFound, TooLarge, Unavailable, Unprocessable
+from keepwell.frame.text import Line
 from keepwell.intervene.case import repo, storage
 from keepwell.intervene.case.history import added, next_number, tell
 from keepwell.intervene.case.model import CaseFile
@@ -20,12 +27,68 @@ from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
 _BATCH = 500
+_NAME: TypeAdapter[str] = TypeAdapter(Line)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A content that is stored and waits for a case to name it.
+
+    Attributes:
+        name: of the file, without folders.
+        media_type: told from its bytes.
+        size: in bytes.
+        sha256: of its bytes.
+    """
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+    @property
+    def cover(self) -> bytes:
+        """What a repeat of the request must have in common with it (`Call.cover`)."""
+        return f"{self.sha256} {self.name}".encode()
+
+
+@contextmanager
+def incoming(frame: Frame, given: str | None, stream: BinaryIO) -> Iterator[Incoming]:
+    """Check and store what somebody sends; it stays if a case names it before this ends.
+
+    Args:
+        frame: the desk.
+        given: the file's name as the request says it.
+        stream: its bytes.
+
+    Raises:
+        TooLarge: it is larger than `case.attachment_mb`.
+        Unprocessable: it has no name, is empty, or is not of an acceptable type.
+    """
+    name = _plain_name(given)
+    limit = frame.settings.case.attachment_mb
+    content = stream.read((limit << 20) + 1)
+    if len(content) > limit << 20:
+        raise TooLarge("case.file-large", limit=limit)
+    media_type = storage.check(frame, content, name)
+    with storage.held(frame):
+        digest = storage.store(frame, content)
+        yield Incoming(name, media_type, len(content), digest)
+
+
+def _plain_name(given: str | None) -> str:
+    """A file's name without the folders that some browsers send along."""
+    plain = (given or "").replace("\\", "/").rsplit("/", 1)[-1]
+    try:
+        return _NAME.validate_python(plain[-200:])
+    except ValidationError:
+        raise Unprocessable("case.file-unnamed") from None
 
 
 def attach(
     tx: Tx, actor: Actor, case_id: str, *, name: str, media_type: str, size: int, sha256: str
 ) -> CaseFile:
-    """Attach a content that is stored already (`storage.store`).
+    """Attach a content that is stored already (`incoming`).
 
     Raises:
         NotFound: no such case in scope.

@@ -43,7 +43,7 @@ def change(
 def begin(tx: Tx, actor: Actor, case: Case, reason: str) -> CaseEvent:
     """Write the first line of a new case's history, which says all of its columns."""
     new = {name: plain(getattr(case, name)) for name in PROJECTED}
-    return _line(tx, actor, case, EventKind.OPENED, reason, {}, new)
+    return _line(tx, actor, case, EventKind.OPENED, reason, {}, new, number=1)
 
 
 def added(
@@ -70,15 +70,16 @@ def _line(
     reason: str,
     old: dict[str, Any],
     new: dict[str, Any],
+    number: int | None = None,
 ) -> CaseEvent:
     tx.session.flush()
     line = CaseEvent(
         event_id=new_id("caseev", tx.at), case_id=case.case_id,
-        number=next_number(tx, case), at=tx.at, actor_id=actor.user_id,
+        number=next_number(tx, case) if number is None else number, at=tx.at,
+        actor_id=actor.user_id,
         kind=kind.value, old=old, new=new, reason=reason,
     )  # fmt: skip
     tx.session.add(line)
-    tx.session.flush()
     attest(tx, case.client_id, line)
     return line
 

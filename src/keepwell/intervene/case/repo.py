@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, or_, select
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of, page_values, prepared_page
 from keepwell.intervene.case.model import (
@@ -152,8 +153,38 @@ def _locked(statement: Select[Any]) -> Select[Any]:
     return statement.with_for_update(of=Case).execution_options(populate_existing=True)
 
 
+_CASELESS = known.hangs_on("case.none")
+_CARERS = known.hangs_on("case.carers", Client)
+
+
+def foresee(tx: Tx, clients: Collection[str]) -> None:
+    """Look up who never had a case, and who cares for whom, of many whom the caller holds."""
+    with_case = set(
+        tx.session.scalars(
+            select(Case.client_id).where(Case.client_id.in_(clients))  # unscoped: the desk's own
+        )
+    )
+    known.learn(tx, _CASELESS, dict.fromkeys(set(clients) - with_case, True))
+    carers = (Client.client_id, Client.manager_id, Client.adviser_id)
+    statement = select(*carers).where(  # unscoped: the desk asks
+        Client.generation_id == current_generation(), Client.client_id.in_(clients)
+    )
+    known.learn(tx, _CARERS, dict.fromkeys(clients, (None, None)))
+    found = {row[0]: (row[1], row[2]) for row in tx.session.execute(statement)}
+    known.learn(tx, _CARERS, found)
+
+
+def add(tx: Tx, case: Case) -> None:
+    """Store a new case."""
+    known.unlearn(tx, _CASELESS, case.client_id)
+    tx.session.add(case)
+    tx.session.flush()
+
+
 def latest(tx: Tx, client_id: str, reason: str) -> Case | None:
     """The live case of a client and reason, else the one closed last; locked."""
+    if known.recall(tx, _CASELESS, client_id) is True:
+        return None
     statement = (
         select(Case)  # unscoped: there is one case, whoever asks
         .where(Case.client_id == client_id, Case.reason == reason)
@@ -176,6 +207,8 @@ def unlocked(tx: Tx, case_id: str) -> Case | None:
 
 def live_of(tx: Tx, client_id: str, also: str = "") -> list[Case]:
     """Live cases of a client, and one that need not be, locked; for the desk itself."""
+    if known.recall(tx, _CASELESS, client_id) is True:
+        return []
     statement = (
         select(Case)  # unscoped: the desk's own events
         .where(Case.client_id == client_id, or_(Case.live, Case.case_id == also))
@@ -235,6 +268,54 @@ def history(
     )
     statement = page_of(statement, ((CaseEvent.number, False),), (int,), limit, cursor)
     return [(row, name) for row, name in tx.session.execute(statement)]
+
+
+def history_back(
+    tx: Tx, case_id: str, limit: int, upto: int | None
+) -> list[tuple[CaseEvent, str | None]]:
+    """Lines of a case's history up to a number, with the names of those who acted, newest first."""
+    statement = (
+        select(CaseEvent, User.name)  # unscoped: the case is
+        .outerjoin(User, User.user_id == CaseEvent.actor_id)
+        .where(CaseEvent.case_id == case_id)
+        .order_by(CaseEvent.number.desc())
+        .limit(limit)
+    )
+    if upto is not None:
+        statement = statement.where(CaseEvent.number <= upto)
+    return [(row, name) for row, name in tx.session.execute(statement)]
+
+
+def by_ids(tx: Tx, table: Any, case_id: str, ids: Collection[str]) -> dict[str, Any]:
+    """Notes, tasks or files (`table`) of a case by their ids."""
+    if not ids:
+        return {}
+    key = table.__mapper__.primary_key[0]
+    statement = select(table).where(  # unscoped: the case is
+        key.in_(list(ids)), table.case_id == case_id
+    )
+    return {getattr(row, key.key): row for row in tx.session.scalars(statement)}
+
+
+def corrected(tx: Tx, case_id: str, note_ids: Collection[str]) -> set[str]:
+    """Those of a case's notes that a later one corrects."""
+    if not note_ids:
+        return set()
+    statement = select(CaseNote.corrects_id).where(  # unscoped: the case is
+        CaseNote.corrects_id.in_(list(note_ids)), CaseNote.case_id == case_id
+    )
+    return {str(found) for found in tx.session.scalars(statement)}
+
+
+def tasks_to_show(tx: Tx, case_id: str, limit: int) -> list[CaseTask]:
+    """Tasks of a case: those that wait first, each kind newest first."""
+    statement = (
+        select(CaseTask)  # unscoped: the case is
+        .where(CaseTask.case_id == case_id)
+        .order_by(CaseTask.done_at.is_not(None), CaseTask.number.desc())
+        .limit(limit)
+    )
+    return list(tx.session.scalars(statement))
 
 
 def page(tx: Tx, table: Any, case_id: str, limit: int, cursor: str | None) -> Sequence[Any]:
@@ -338,6 +419,17 @@ def staff_name(tx: Tx, staff_id: str | None) -> str | None:
     return found.name if found else None
 
 
+def staff_names(tx: Tx, staff_ids: Iterable[str | None]) -> dict[str, str]:
+    """The names of members of staff by their numbers."""
+    wanted = {staff_id for staff_id in staff_ids if staff_id}
+    if not wanted:
+        return {}
+    statement = select(Staff.staff_id, Staff.name).where(  # unscoped: staff
+        Staff.staff_id.in_(wanted)
+    )
+    return {str(staff_id): str(name) for staff_id, name in tx.session.execute(statement)}
+
+
 def live_load(tx: Tx, staff_ids: Iterable[str], apart: Iterable[str]) -> dict[str, int]:
     """How many live cases each has, besides some that are about to be given out anew."""
     load = dict.fromkeys(staff_ids, 0)
@@ -362,6 +454,9 @@ def user_of(tx: Tx, staff_id: str) -> tuple[User, Staff] | None:
 
 def carers(tx: Tx, client_id: str) -> tuple[str | None, str | None]:
     """Manager and adviser of a client at present."""
+    told: tuple[str | None, str | None] = known.recall(tx, _CARERS, client_id)
+    if told is not known.MISSING:
+        return told
     statement = select(Client.manager_id, Client.adviser_id).where(  # unscoped: the desk asks
         Client.generation_id == current_generation(), Client.client_id == client_id
     )

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.frame.events import EventName
@@ -71,14 +69,8 @@ def open_or_append(
     why = _permitted(tx, client_id, reason)
     case = repo.latest(tx, client_id, why)
     if case is None or not _live_soon(tx, case):
-        try:
-            with tx.session.begin_nested():
-                return _open(tx, actor, case, client_id, why, tier, alert_id, owner_id)
-        except IntegrityError:
-            # Somebody opened it between our look and our insert.
-            case = repo.latest(tx, client_id, why)
-            if case is None or not case.live:
-                raise
+        # Nobody opens another one meanwhile: the client is held.
+        return _open(tx, actor, case, client_id, why, tier, alert_id, owner_id)
     if case.live:
         return _append(tx, actor, case, tier, alert_id)
     return _reopen(tx, actor, case, tier=tier, alert_id=alert_id, owner_id=owner_id)
@@ -143,8 +135,7 @@ def _open(
         alert_id=alert_id, previous_id=previous.case_id if previous else None,
         opened_at=tx.at, state_at=tx.at, next_due_at=NOT_DUE, version=1,
     )  # fmt: skip
-    tx.session.add(case)
-    tx.session.flush()
+    repo.add(tx, case)
     begin(tx, actor, case, alert_id or "")
     lend_to_holders(tx, actor, case)
     more = {"alert_id": alert_id, "previous_id": case.previous_id}

@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from keepwell.core.calendars import load_fault
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page, encode_cursor
 from keepwell.frame.problem import also
 from keepwell.frame.text import ClientId, Code, Id, Moment
 from keepwell.intervene.clock import policies, service
-from keepwell.intervene.clock.calendars import calendars_of, exchange_of
 from keepwell.intervene.clock.policy import PauseReason, PolicyBody
 from keepwell.intervene.clock.repo import Filters
 from keepwell.intervene.clock.schema import (
@@ -23,6 +21,7 @@ from keepwell.intervene.clock.schema import (
     PauseIn,
     PolicyOut,
     SubjectKind,
+    calendars_out,
     detail,
     policy_out,
     view,
@@ -201,17 +200,4 @@ def activate_clock_policy(name: PolicyName, call: Call = allow(Permission.CLOCK_
 )  # fmt: skip
 def list_calendars(call: Call = allow(Permission.CLOCK_READ)) -> Response:
     """The calendars of clocks: whether they are open, when next, and from when days are a guess."""
-
-    def verb(tx: Tx, _: Actor) -> list[CalendarOut]:
-        code = exchange_of(tx.frame)
-        return [
-            CalendarOut(
-                name=name, exchange=code, open=calendar.is_open(tx.at),
-                next_open=calendar.next_open(tx.at),
-                provisional_after=calendar.provisional_after,
-                provisional=calendar.is_provisional(tx.at), fault=load_fault(code),
-            )
-            for name, calendar in calendars_of(tx.frame).items()
-        ]  # fmt: skip
-
-    return call.answer(verb)
+    return call.answer(lambda tx, _: calendars_out(tx))

@@ -139,6 +139,8 @@ def change(
     """
     if name == EXIT_POLICY:
         raise Conflict("clock.policy-reserved", name=name)
+    if name == tx.frame.settings.clock.policy:
+        in_force(tx)  # what nobody has chosen yet is the version of now, not the one made here
     before = _newest(tx, name)
     if version is not None:
         check_version(before.version if before else 0, version)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,10 +11,12 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
 from keepwell.intervene.clock.model import ActivePolicy, Clock, ClockEvent, ClockPolicy
 from keepwell.intervene.clock.state import LIVE
+from keepwell.trust.access.model import User
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.model import Client
 from keepwell.trust.book.repo import (
@@ -160,6 +162,19 @@ def log(tx: Tx, clock_id: str) -> list[ClockEvent]:
     return list(tx.session.scalars(statement))
 
 
+def logs(tx: Tx, clock_ids: Collection[str]) -> list[tuple[ClockEvent, str | None]]:
+    """The logs of clocks with the names of those who acted, newest first."""
+    if not clock_ids:
+        return []
+    statement = (
+        select(ClockEvent, User.name)  # unscoped: the caller has read the clocks in its scope
+        .outerjoin(User, User.user_id == ClockEvent.actor_id)
+        .where(ClockEvent.clock_id.in_(list(clock_ids)))
+        .order_by(ClockEvent.at.desc(), ClockEvent.clock_id, ClockEvent.number.desc())
+    )
+    return [(row, name) for row, name in tx.session.execute(statement)]
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """What policies may ask about a client."""
@@ -169,17 +184,32 @@ class Person:
     cause: str | None
 
 
+_PERSON = known.hangs_on("clock.person", Client)
+_ACTIVE = known.hangs_on("clock.policy", ActivePolicy, ClockPolicy)
+
+
+def foresee(tx: Tx, clients: Collection[str]) -> None:
+    """Look up the policy in force and what policies may ask about many clients."""
+    known.learn(tx, _ACTIVE, {1: active_policy(tx)})
+    known.learn(tx, _PERSON, _people(tx, clients))
+
+
 def person(tx: Tx, client_id: str) -> Person:
     """Facts of a client in the generation in force."""
-    facts = (Client.birth_year, Client.segment, Client.reasons)
+    told: Person = known.recall(tx, _PERSON, client_id)
+    return _people(tx, [client_id])[client_id] if told is known.MISSING else told
+
+
+def _people(tx: Tx, clients: Collection[str]) -> dict[str, Person]:
+    facts = (Client.client_id, Client.birth_year, Client.segment, Client.reasons)
     statement = select(*facts).where(  # unscoped: a policy's conditions, shown to nobody
-        Client.generation_id == current_generation(), Client.client_id == client_id
+        Client.generation_id == current_generation(), Client.client_id.in_(clients)
     )
-    row = tx.session.execute(statement).first()
-    if row is None:
-        return Person(None, None, None)
-    first = row.reasons[0] if row.reasons else {}
-    return Person(row.birth_year, row.segment, first.get("cause"))
+    found = dict.fromkeys(clients, Person(None, None, None))
+    for row in tx.session.execute(statement):
+        first = row.reasons[0] if row.reasons else {}
+        found[row.client_id] = Person(row.birth_year, row.segment, first.get("cause"))
+    return found
 
 
 def policy_versions(tx: Tx, name: str) -> Sequence[ClockPolicy]:
@@ -215,6 +245,9 @@ def add_policy(tx: Tx, values: dict[str, Any]) -> None:
 
 def active_policy(tx: Tx) -> ClockPolicy | None:
     """The policy in force, if one was ever chosen."""
+    told: ClockPolicy | None = known.recall(tx, _ACTIVE, 1)
+    if told is not known.MISSING and told is not None:
+        return told
     statement = select(ClockPolicy).join(
         ActivePolicy, ActivePolicy.policy_id == ClockPolicy.policy_id
     )

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from keepwell.core.calendars import load_fault
 from keepwell.frame.database import Tx
 from keepwell.frame.text import Note
 from keepwell.intervene.clock import policies, repo
-from keepwell.intervene.clock.calendars import calendar_of
+from keepwell.intervene.clock.calendars import calendar_of, calendars_of, exchange_of
 from keepwell.intervene.clock.model import Clock, ClockEvent
 from keepwell.intervene.clock.policy import CalendarName, PauseReason, PolicyBody, Title
 from keepwell.intervene.clock.state import ClockState
@@ -180,6 +181,19 @@ def policy_out(name: str, version: int, body: PolicyBody, active: tuple[str, int
         **body.model_dump(), name=name, version=version, active=is_active,
         active_version=active[1] if is_active else None,
     )  # fmt: skip
+
+
+def calendars_out(tx: Tx) -> list[CalendarOut]:
+    """The calendars of clocks as they stand now."""
+    code = exchange_of(tx.frame)
+    return [
+        CalendarOut(
+            name=name, exchange=code, open=calendar.is_open(tx.at),
+            next_open=calendar.next_open(tx.at), provisional_after=calendar.provisional_after,
+            provisional=calendar.is_provisional(tx.at), fault=load_fault(code),
+        )
+        for name, calendar in calendars_of(tx.frame).items()
+    ]  # fmt: skip
 
 
 def _fields(tx: Tx, clock: Clock) -> dict[str, Any]:

@@ -199,7 +199,8 @@ def on_case(tx: Tx, event: Event) -> None:
     """
     assert event.client_id is not None
     state, closed = event.data.get("state"), event.name is EventName.CASE_CLOSED
-    live = [Wound(tx, clock) for clock in repo.live_of(tx, "case", event.subject)]
+    fresh = event.name is EventName.CASE_OPENED  # it has no clocks yet
+    live = [] if fresh else [Wound(tx, c) for c in repo.live_of(tx, "case", event.subject)]
     for wound in live:
         if kept(wound.spec, event.name.value, state):
             _end(wound, Happening.MET, event.actor_id)
@@ -314,7 +315,8 @@ def _promise(tx: Tx, event: Event, live: list[Wound]) -> None:
         return
     policy = policies.in_force(tx)
     facts = _facts(tx, event)
-    number, codes = repo.codes_of_round(tx, "case", event.subject)
+    fresh = event.name is EventName.CASE_OPENED
+    number, codes = (0, set()) if fresh else repo.codes_of_round(tx, "case", event.subject)
     assert event.client_id is not None
     subject = _Subject(
         "case", event.subject, event.client_id, event.data.get("owner_id"), facts.tier,

@@ -138,7 +138,8 @@ class Wound:
     def arm(self) -> None:
         """Set the timer for the next step; the timers before are gone."""
         clock, tx = self.clock, self.tx
-        cancel_prefix(tx, f"clock:{clock.clock_id}:")
+        if len(self.log) > 1:  # one that was only started has no timer yet
+            cancel_prefix(tx, f"clock:{clock.clock_id}:")
         reading = self.reading()
         if reading.status not in LIVE or reading.since is None:
             return

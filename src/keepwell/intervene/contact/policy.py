@@ -72,6 +72,30 @@ RESULT_TITLES: Final[dict[Result, str]] = {
 }
 """Results, in English."""
 
+CHANNEL_TITLES: Final[dict[Channel, str]] = {
+    Channel.PHONE: "Phone",
+    Channel.SMS: "Text message",
+    Channel.EMAIL: "E-mail",
+    Channel.WECOM: "WeCom",
+    Channel.APP: "App message",
+    Channel.BRANCH: "At the branch",
+    Channel.VISIT: "Visit to the client",
+    Channel.LETTER: "Letter",
+}
+"""Channels, in English."""
+
+DIRECTION_TITLES: Final[dict[Direction, str]] = {
+    Direction.OUT: "We contacted the client",
+    Direction.IN: "The client contacted us",
+}
+"""Who began, in English."""
+
+AIM_TITLES: Final[dict[Aim, str]] = {
+    Aim.RETENTION: "To keep the client",
+    Aim.SERVICE: "For the client's own business (service)",
+}
+"""What a contact is for, in English."""
+
 RULES: Final[dict[str, str]] = {
     "contact.complaint-open": "CT-2",
     "contact.consent-missing": "CT-1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 
@@ -22,6 +22,16 @@ def of_case(
     )
     keys = ((Contact.number, False),)
     return tx.session.scalars(page_of(statement, keys, (int,), limit, cursor)).all()
+
+
+def by_ids(tx: Tx, actor: Actor, ids: Collection[str]) -> dict[str, Contact]:
+    """Contacts by their ids."""
+    if not ids:
+        return {}
+    statement = select(Contact).where(
+        Contact.contact_id.in_(list(ids)), scoped(tx, actor, Contact.client_id, few=True)
+    )
+    return {row.contact_id: row for row in tx.session.scalars(statement)}
 
 
 def newest_of(tx: Tx, actor: Actor, client_id: str, limit: int) -> Sequence[Contact]:

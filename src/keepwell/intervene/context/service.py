@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from keepwell.frame.database import Tx
@@ -12,13 +13,13 @@ from keepwell.intervene.case.repo import CaseFilter
 from keepwell.intervene.case.service import list_cases
 from keepwell.intervene.clock.service import of_subjects
 from keepwell.intervene.contact import repo as contacts
-from keepwell.intervene.contact.policy import Aim, may_contact
+from keepwell.intervene.contact.policy import Aim, Facts, may_contact
 from keepwell.intervene.contact.schema import ContactOut, VerdictOut
 from keepwell.intervene.contact.service import facts_of, forbidden
+from keepwell.intervene.context import repo
 from keepwell.intervene.context.schema import CaseContext, ContextOut
 from keepwell.intervene.exit import repo as exits
 from keepwell.intervene.exit import schema as exit_schema
-from keepwell.intervene.rule.service import open_complaints
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book import generation_repo as generations
 from keepwell.trust.book.api import client_out
@@ -31,6 +32,9 @@ from keepwell.warn.reason_codes import ReasonCode
 
 MOST_CONTACTS = 10
 MOST_CASES = 20
+MOST_CALLERS = 10
+_SHORTEST, _DOMESTIC, _LONGEST = 5, 11, 20
+"""Digits of a telephone number: of any, of a mobile one in mainland China."""
 _SHOWN = (Status.SHOWN, Status.ACKNOWLEDGED, Status.SNOOZED)
 
 
@@ -51,6 +55,7 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
     alerts, _ = list_alerts(tx, actor, chosen, "-urgency", MOST_CASES, None)
     words = history(tx, actor, client_id) if actor.may(Permission.CONSENT_READ) else ()
     requests = exits.open_in_scope(tx, actor, client_id) if actor.may(Permission.EXIT_READ) else ()
+    facts = facts_of(tx, client_id, Aim.RETENTION)
     return ContextOut(
         client=shown,
         why=why(client, actor, tx.frame.currency),
@@ -58,10 +63,10 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
         alerts=[AlertOut.model_validate(row) for row in alerts],
         cases=_cases(tx, actor, client_id),
         exits=exit_schema.shown(tx, requests),
-        open_complaints=open_complaints(tx, client_id),
+        open_complaints=facts.complaints,
         consents=[consent_shown(word) for word in words if word.newest],
-        may_retain=_verdict(tx, actor, client_id, Aim.RETENTION),
-        may_serve=_verdict(tx, actor, client_id, Aim.SERVICE),
+        may_retain=_verdict(tx, actor, facts),
+        may_serve=_verdict(tx, actor, replace(facts, aim=Aim.SERVICE)),
         contacts=[
             ContactOut.model_validate(row)
             for row in contacts.newest_of(tx, actor, client_id, MOST_CONTACTS)
@@ -91,8 +96,8 @@ def why(client: Client, actor: Actor, currency: str) -> list[str]:
     return told
 
 
-def _verdict(tx: Tx, actor: Actor, client_id: str, aim: Aim) -> VerdictOut:
-    verdict = may_contact(facts_of(tx, client_id, aim))
+def _verdict(tx: Tx, actor: Actor, facts: Facts) -> VerdictOut:
+    verdict = may_contact(facts)
     if verdict.allowed:
         return VerdictOut(allowed=True)
     words = forbidden(tx, verdict).words(actor.locale)
@@ -109,3 +114,29 @@ def _cases(tx: Tx, actor: Actor, client_id: str) -> list[CaseContext]:
         item.clocks = list(clocks.get(row.case_id, []))
         out.append(item)
     return out
+
+
+def find_caller(tx: Tx, actor: Actor, phone: str) -> list[Client]:
+    """Clients in the actor's scope who have a telephone number, at most ten.
+
+    The whole number must be given; with or without spaces, hyphens and the prefix of mainland
+    China it is the same number.
+
+    Args:
+        tx: the unit of work.
+        actor: whose scope.
+        phone: the number that calls.
+    """
+    digits = "".join(c for c in phone if c.isdigit())
+    if not _SHORTEST <= len(digits) <= _LONGEST:
+        return []
+    bare = digits.removeprefix("00")
+    if bare.startswith("86") and len(bare) > _DOMESTIC:
+        bare = bare[2:]
+    written = {phone.strip(), digits, bare, f"86{bare}", f"+86{bare}", f"+86 {bare}", f"+{digits}"}
+    return repo.by_phone(tx, actor, written, MOST_CALLERS)
+
+
+def phones_known(tx: Tx) -> bool:
+    """Whether the book carries telephone numbers, so that callers can be looked up."""
+    return repo.knows_phones(tx)

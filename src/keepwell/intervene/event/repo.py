@@ -60,6 +60,16 @@ def unapplied(tx: Tx) -> tuple[int, int | None, datetime | None]:
     return int(n), first, oldest
 
 
+def behind(tx: Tx, drained: int) -> list[tuple[str, int, datetime]]:
+    """Batches beyond a number by table: how many, and when the oldest was stored."""
+    statement = (
+        select(EventBatch.table, func.count(), func.min(EventBatch.received_at))
+        .where(EventBatch.sequence > drained)
+        .group_by(EventBatch.table)
+    )
+    return [(str(table), int(n), oldest) for table, n, oldest in tx.session.execute(statement)]
+
+
 def refused(tx: Tx) -> int:
     """Rows of all batches that contradicted what the desk knew."""
     statement = select(func.coalesce(func.sum(EventBatch.refused), 0))

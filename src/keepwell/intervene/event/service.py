@@ -20,6 +20,7 @@ from keepwell.intervene.event import repo
 from keepwell.intervene.event.schema import EventsIn, EventsOut, EventsState, RowFault
 from keepwell.jobs.service import enqueue
 from keepwell.observe.contract import TABLES
+from keepwell.observe.freshness import Waiting
 from keepwell.observe.spool import Record, digest_of
 from keepwell.observe.spool_ingest import spool_of
 from keepwell.observe.spool_rows import FORMATS, check, columns_of
@@ -207,6 +208,17 @@ def state(tx: Tx, actor: Actor) -> EventsState:  # noqa: ARG001
         ),
         at=tx.at,
     )  # fmt: skip
+
+
+def behind(tx: Tx, actor: Actor, drained: int) -> dict[str, Waiting]:  # noqa: ARG001
+    """Batches that the lake does not hold yet, by contract table.
+
+    Args:
+        tx: the unit of work.
+        actor: who asks.
+        drained: number up to which the lake holds everything.
+    """
+    return {table: Waiting(n, oldest) for table, n, oldest in repo.behind(tx, drained)}
 
 
 def _note(tx: Tx, stored: Stored) -> bool:

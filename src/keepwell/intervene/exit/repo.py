@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
 from keepwell.intervene.exit.model import ExitHold, ExitRequest
@@ -43,8 +44,27 @@ def find(tx: Tx, actor: Actor, request_id: str, lock: bool = False) -> ExitReque
     return found
 
 
+_EXITS = known.hangs_on("exit.of-client", ExitRequest)
+
+
+def foresee(tx: Tx, clients: Collection[str]) -> None:
+    """Look up the requests of many clients, whom the caller holds."""
+    found: dict[str, list[ExitRequest]] = {client: [] for client in clients}
+    statement = (
+        select(ExitRequest)  # unscoped: a rule asks about each
+        .where(ExitRequest.client_id.in_(clients))
+        .order_by(ExitRequest.requested_at.desc(), ExitRequest.request_id.desc())
+    )
+    for request in tx.session.scalars(statement):
+        found[request.client_id].append(request)
+    known.learn(tx, _EXITS, found)
+
+
 def open_of(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
     """A client's open requests, newest first."""
+    found: list[ExitRequest] = known.recall(tx, _EXITS, client_id)
+    if found is not known.MISSING:
+        return [request for request in found if request.state in _OPEN]
     statement = (
         select(ExitRequest)  # unscoped: a rule asks about one client
         .where(ExitRequest.client_id == client_id, ExitRequest.state.in_(_OPEN))
@@ -55,6 +75,11 @@ def open_of(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
 
 def words_of(tx: Tx, client_id: str) -> tuple[datetime | None, datetime | None]:
     """When a client's newest exit was carried out, and when they last said no to contacts."""
+    found: list[ExitRequest] = known.recall(tx, _EXITS, client_id)
+    if found is not known.MISSING:
+        done = [request.completed_at for request in found if request.completed_at is not None]
+        said = [request.refused_at for request in found if request.refused_at is not None]
+        return max(done, default=None), max(said, default=None)
     newest = (func.max(ExitRequest.completed_at), func.max(ExitRequest.refused_at))
     statement = select(*newest).where(  # unscoped: a rule asks about one client
         ExitRequest.client_id == client_id

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
 from keepwell.intervene.notice.model import Notice
@@ -32,6 +33,17 @@ def page(tx: Tx, actor: Actor, limit: int, cursor: str | None, unread: bool) -> 
     if unread:
         statement = statement.where(Notice.read_at.is_(None))
     return tx.session.scalars(page_of(statement, _ORDER, (int, datetime, str), limit, cursor)).all()
+
+
+def unread_count(tx: Tx, actor: Actor, most: int) -> int:
+    """How many of one's own notices are unread, counted up to `most`."""
+    some = (
+        select(Notice.notice_id)  # unscoped: one's own
+        .where(addressed_to(actor), Notice.read_at.is_(None))
+        .limit(most)
+        .subquery()
+    )
+    return tx.session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def sort_values(notice: Notice) -> list[Any]:
@@ -66,8 +78,20 @@ def forget_tiers(tx: Tx, client_id: str, names: Collection[str]) -> None:
             notice.data = {n: v for n, v in notice.data.items() if n not in names}
 
 
+_STAFF = known.hangs_on("notice.staff", Staff)
+
+
+def foresee(tx: Tx, staff_ids: Collection[str]) -> None:
+    """Look up which of many numbers are active staff."""
+    found = known_staff(tx, sorted(staff_ids))
+    known.learn(tx, _STAFF, dict.fromkeys(staff_ids, False) | dict.fromkeys(found, True))
+
+
 def known_staff(tx: Tx, staff_ids: Sequence[str]) -> list[str]:
     """Those of the numbers that are staff, active ones only, in order."""
+    told = [known.recall(tx, _STAFF, staff_id) for staff_id in staff_ids]
+    if known.MISSING not in told:
+        return sorted(s for s, active in zip(staff_ids, told, strict=True) if active)
     statement = select(Staff.staff_id).where(Staff.staff_id.in_(staff_ids), Staff.active)
     return sorted(tx.session.scalars(statement))
 

@@ -80,6 +80,11 @@ def page(
     return repo.page(tx, actor, limit, cursor, unread)
 
 
+def unread_count(tx: Tx, actor: Actor, most: int = 100) -> int:
+    """How many of one's own notices are unread, counted up to `most`."""
+    return repo.unread_count(tx, actor, most)
+
+
 def mark_read(tx: Tx, actor: Actor, ids: Sequence[str] | None) -> int:
     """Mark one's own notices as read.
 

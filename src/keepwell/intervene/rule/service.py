@@ -73,7 +73,10 @@ def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> int:
     elif table in _RULES:
         matters, act = _RULES[table]
         some: list[Row] = [row for row in rows if matters(tx, row)]
-        hold(tx, CLIENT, [str(row["client_id"]) for row in some])
+        clients = sorted({str(row["client_id"]) for row in some})
+        hold(tx, CLIENT, clients)
+        if len(clients) > 1 and act in (_consent, _refusal):
+            _foresee(tx, clients)
         _each_once(tx, table, some, act)
     if table in _WAKES:
         newest: dict[str, datetime] = {}
@@ -83,6 +86,15 @@ def apply(tx: Tx, table: str, rows: list[dict[str, Any]]) -> int:
         wake_by_event(tx, _WAKES[table], newest)
     tx.session.flush()
     return refused
+
+
+def _foresee(tx: Tx, clients: list[str]) -> None:
+    """Look up what is asked when a client's word changes, for many at once."""
+    from keepwell.intervene.case import repo as cases
+    from keepwell.trust.consent.service import foresee
+
+    foresee(tx, clients)
+    cases.foresee(tx, clients)
 
 
 def _state(tx: Tx, table: str, row: Row) -> bool:
@@ -117,7 +129,6 @@ def _each_once(
         act(tx, row, signal)
         if signal not in tx.session:
             tx.session.add(signal)
-        tx.session.flush()
 
 
 def _is_transfer(tx: Tx, row: Row) -> bool:  # noqa: ARG001

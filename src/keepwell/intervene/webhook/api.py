@@ -64,7 +64,7 @@ def list_endpoints(limit: Limit = 50, cursor: Cursor = None, call: Call = allow(
 
     def verb(tx: Tx, actor: Actor) -> Page[EndpointOut]:
         rows, following = service.list_endpoints(tx, actor, limit, cursor)
-        return Page(items=[_endpoint(tx, row) for row in rows], next=following)
+        return Page(items=[endpoint_out(tx, row) for row in rows], next=following)
 
     return call.answer(verb)
 
@@ -173,7 +173,7 @@ def rotate_secret(endpoint_id: EndpointId, call: Call = allow(ADMIN)) -> Respons
 def ping_endpoint(endpoint_id: EndpointId, call: Call = allow(ADMIN)) -> Response:
     """Send a message of type webhook.ping, tried once; read the message to see what came of it."""
     return call.perform(
-        lambda tx, actor: _message(service.ping(tx, actor, endpoint_id)), status=202
+        lambda tx, actor: message_out(service.ping(tx, actor, endpoint_id)), status=202
     )
 
 
@@ -201,7 +201,7 @@ def list_messages(
             limit,
             cursor,
         )
-        return Page(items=[_message(row) for row in rows], next=following)
+        return Page(items=[message_out(row) for row in rows], next=following)
 
     return call.answer(verb)
 
@@ -263,7 +263,7 @@ def replay_message(
 ) -> Response:
     """Send a delivered or dead message again, with the same webhook-id."""
     return call.perform(
-        lambda tx, actor: _message(service.replay(tx, actor, endpoint_id, message_id)),
+        lambda tx, actor: message_out(service.replay(tx, actor, endpoint_id, message_id)),
         status=202,
     )
 
@@ -285,7 +285,8 @@ def replay_dead(endpoint_id: EndpointId, given: ReplayIn, call: Call = allow(ADM
     return call.perform(verb, status=202)
 
 
-def _endpoint(tx: Tx, row: WebhookEndpoint) -> EndpointOut:
+def endpoint_out(tx: Tx, row: WebhookEndpoint) -> EndpointOut:
+    """An endpoint as shown."""
     return EndpointOut(**_fields(tx, row))
 
 
@@ -296,7 +297,7 @@ def _fields(tx: Tx, row: WebhookEndpoint) -> dict[str, object]:
 
 
 def _shown(tx: Tx, row: WebhookEndpoint) -> Reply:
-    return Reply(_endpoint(tx, row), version=row.version, anew=True)
+    return Reply(endpoint_out(tx, row), version=row.version, anew=True)
 
 
 def _made(tx: Tx, row: WebhookEndpoint) -> Reply:
@@ -304,7 +305,8 @@ def _made(tx: Tx, row: WebhookEndpoint) -> Reply:
     return Reply(made, version=row.version, secret=True)
 
 
-def _message(row: WebhookMessage) -> MessageOut:
+def message_out(row: WebhookMessage) -> MessageOut:
+    """A message as listed."""
     return MessageOut.model_validate(row, from_attributes=True)
 
 

@@ -6,11 +6,12 @@ managers whose clients they may see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Select, exists, func, insert, select, update
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import after, decode_cursor
 from keepwell.learn.holdout.model import HoldoutArm, HoldoutBlock, HoldoutPeriod
@@ -79,8 +80,22 @@ def count_alone(tx: Tx, period: str, manager_id: str, held_out: int) -> None:
         )  # fmt: skip
 
 
+_ARMS = known.hangs_on("holdout.arm", HoldoutArm)
+_PERIOD = known.hangs_on("holdout.period", HoldoutPeriod)
+
+
+def foresee(tx: Tx, row: HoldoutPeriod, clients: Collection[str]) -> None:
+    """Look up the arms of many clients in a period."""
+    found = {arm.client_id: arm for arm in arms(tx, row.period, list(clients))}
+    known.learn(tx, _PERIOD, {row.period: row})
+    known.learn(tx, _ARMS, {(row.period, client): found.get(client) for client in clients})
+
+
 def arms(tx: Tx, period: str, clients: Sequence[str]) -> list[HoldoutArm]:
     """The arms of clients, of those who have one."""
+    told = [known.recall(tx, _ARMS, (period, client)) for client in clients]
+    if known.MISSING not in told:
+        return [arm for arm in told if arm is not None]
     return list(
         tx.session.scalars(
             select(HoldoutArm).where(  # unscoped: decides what the desk does, shown to nobody
@@ -104,6 +119,9 @@ def all_arms(tx: Tx, period: str) -> Iterator[Any]:
 
 def period_row(tx: Tx, period: str) -> HoldoutPeriod | None:
     """A period that was begun."""
+    told: HoldoutPeriod | None = known.recall(tx, _PERIOD, period)
+    if told is not known.MISSING:
+        return told
     return tx.session.get(HoldoutPeriod, period)
 
 

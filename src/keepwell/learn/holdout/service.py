@@ -104,18 +104,23 @@ def arms_of(tx: Tx, clients: Sequence[tuple[str, str | None]]) -> dict[str, Assi
     period = present(tx)
     known = {row.client_id: row for row in repo.arms(tx, period.period, [c for c, _ in clients])}
     lot = Lot(tx.frame.secret, period.period)
-    for client, manager in clients:
-        if client in known:
-            continue
+    strangers = [(client, manager) for client, manager in clients if client not in known]
+    for client, manager in strangers:
         held = lot.alone(client, period.share)
         row = HoldoutArm(**_arm(tx, period, f"{manager or ''}/-", client, held))
         tx.session.add(row)
         repo.count_alone(tx, period.period, manager or "", int(held))
         known[client] = row
-    tx.session.flush()
+    if strangers:
+        tx.session.flush()
     return {
         client: Assignment(row.arm, row.propensity, period.period) for client, row in known.items()
     }
+
+
+def foresee(tx: Tx, clients: Sequence[str]) -> None:
+    """Look up the arms of many clients at once; `arm_of` then answers without asking for each."""
+    repo.foresee(tx, present(tx), clients)
 
 
 def draw(frame: Frame, generation_id: int, still: Callable[[], object] | None = None) -> int:

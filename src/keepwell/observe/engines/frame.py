@@ -121,6 +121,12 @@ class Positions:
         some = self._total(priced.astype(np.float64))
         return np.where((self.count > 0) & (some == 0), np.nan, total)
 
+    @cached_property
+    def rows(self) -> tuple[Ints, Ints, Ints]:
+        """All that is known to be held: place in `clients`, instrument code, 10^-8 units."""
+        keep = self.known[self._client]
+        return self._client[keep], self._held.instrument[keep], self._held.quantity[keep, 0]
+
     def held(self, client: int) -> dict[str, int]:
         """Positive quantities of one client, 10^-8 units by instrument id.
 

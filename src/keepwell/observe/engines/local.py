@@ -1,9 +1,9 @@
 """The local engine: all cores of one machine, one kernel, any instant.
 
-Example:
-    >>> from keepwell.observe.workspace import Workspace  # doctest: +SKIP
-    >>> engine = LocalEngine.open(Workspace.open("."))  # doctest: +SKIP
-    >>> frame = engine.compute(parse_as_of("2021-07-01", engine.zone))  # doctest: +SKIP
+It is opened on a workspace and asked for an instant::
+
+    engine = LocalEngine.open(Workspace.open("build/demo"))
+    frame = engine.compute(parse_as_of("2021-07-01", engine.zone))
 """
 
 from __future__ import annotations

@@ -230,9 +230,7 @@ class Call:
     def _actor(self, tx: Tx) -> Actor:
         self.identity = identity = identify(tx, self.request)
         actor = identity.actor
-        language = self.request.headers.get("accept-language", "")
-        if language:
-            actor = replace(actor, locale="zh" if language.lower().startswith("zh") else "en")
+        actor = self._spoken(actor)
         self.request.state.locale = actor.locale
         self.request.state.user_id = actor.user_id
         if identity.must_change and actor.via == "session" and not self.early:
@@ -241,6 +239,12 @@ class Call:
             raise NotAllowed("access.permission-missing", permission=self.permission.value)
         self._check_query()
         return actor
+
+    def _spoken(self, actor: Actor) -> Actor:
+        language = self.request.headers.get("accept-language", "")
+        if not language:
+            return actor
+        return replace(actor, locale="zh" if language.lower().startswith("zh") else "en")
 
     def _check_query(self) -> None:
         # A filter with a typing error must not quietly mean everything.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from typing import TypeVar
 
@@ -19,6 +21,8 @@ Value = TypeVar("Value")
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 LONGEST = 128
 MOST_WAITING = 64
+_PLAIN = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without what is easily taken for another: i, l, o, 0, 1."""
 
 _ONE_AT_A_TIME = Lock()
 # A thread of its own: requests that wait for a hash must not hold the threads that serve others.
@@ -64,6 +68,21 @@ def check_new(password: str, login: str, shortest: int) -> None:
         raise Unprocessable("access.password-length", shortest=shortest, longest=LONGEST)
     if len(set(password)) < 5 or login.lower() in password.lower():
         raise Unprocessable("access.password-weak")
+
+
+def make_up(login: str, shortest: int) -> str:
+    """A random password for somebody else to begin with: letters and digits that read alike to all.
+
+    Args:
+        login: of the user; the password does not hold it.
+        shortest: least number of characters.
+    """
+    groups = max(4, -(-(shortest + 1) // 5))
+    while True:
+        made = "-".join("".join(secrets.choice(_PLAIN) for _ in range(4)) for _ in range(groups))
+        with suppress(Unprocessable):
+            check_new(made[:LONGEST], login, shortest)
+            return made[:LONGEST]
 
 
 async def in_lane(function: Callable[[], Value]) -> Value:

@@ -36,6 +36,7 @@ class Permission(StrEnum):
     EXIT_READ = "exit:read"
     EXIT_WRITE = "exit:write"
     HOLDOUT_READ = "holdout:read"
+    INSIGHT_READ = "insight:read"
     JOB_ADMIN = "job:admin"
     NOTICE_READ = "notice:read"
     TOKEN_ADMIN = "token:admin"  # noqa: S105
@@ -70,6 +71,7 @@ PERMISSIONS: Final[dict[Permission, str]] = {
     Permission.EXIT_READ: "See exit requests.",
     Permission.EXIT_WRITE: "Record, settle and complete exit requests.",
     Permission.HOLDOUT_READ: "See the hold-out and the log of treatments.",
+    Permission.INSIGHT_READ: "See totals, rankings and the model's quality.",
     Permission.JOB_ADMIN: "See background jobs and run dead ones again.",
     Permission.NOTICE_READ: "See one's own notices.",
     Permission.TOKEN_ADMIN: "See and revoke everybody's API tokens.",
@@ -116,7 +118,7 @@ SCOPES: Final[dict[Scope, str]] = {
     Scope.REGION: "The clients of the branches of one's region.",
     Scope.ALL: "All clients.",
 }
-"""What each scope covers, in English; clients lent by a case or a cover come on top."""
+"""What each scope covers, in English; clients lent by a case come on top of all but 'none'."""
 
 ROLES: Final[dict[Role, str]] = {
     Role.MANAGER: "Relationship manager",
@@ -162,14 +164,14 @@ GRANTS: Final[dict[Role, Grant]] = {
         Scope.TEAM,
         frozenset(
             _EVERYBODY | _READS | _WORKS
-            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.CONSENT_WRITE, P.DATA_READ}
+            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.CONSENT_WRITE, P.DATA_READ, P.INSIGHT_READ}
         ),
     ),
     Role.DIRECTOR: Grant(
         Scope.REGION,
         frozenset(
             _EVERYBODY | _READS | _WORKS
-            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.DATA_READ}
+            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.DATA_READ, P.INSIGHT_READ}
         ),
     ),
     Role.COMPLIANCE: Grant(
@@ -185,7 +187,10 @@ GRANTS: Final[dict[Role, Grant]] = {
     ),
     Role.ANALYST: Grant(
         Scope.ALL,
-        frozenset(_EVERYBODY | _READS | {P.CLIENT_EXPORT, P.HOLDOUT_READ, P.DATA_READ}),
+        frozenset(
+            _EVERYBODY | _READS
+            | {P.CLIENT_EXPORT, P.HOLDOUT_READ, P.DATA_READ, P.INSIGHT_READ}
+        ),
     ),
     Role.ADMIN: Grant(
         Scope.NONE,

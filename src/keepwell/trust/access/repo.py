@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,6 +105,12 @@ def user(tx: Tx, user_id: str, lock: bool = False) -> User | None:
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return tx.session.scalar(statement)
+
+
+def logins(tx: Tx, user_ids: Collection[str]) -> dict[str, str]:
+    """Log-in names by user id."""
+    statement = select(User.user_id, User.login).where(User.user_id.in_(user_ids))
+    return {row.user_id: row.login for row in tx.session.execute(statement)}
 
 
 def by_staff(tx: Tx, staff_id: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,6 +183,30 @@ def change(tx: Tx, actor: Actor, user_id: str, expected: int, changes: dict[str,
         record(tx, actor, EvidenceKind.USER_CHANGED, subject=user_id, data=facts)
     tx.session.flush()
     return person
+
+
+def logins(tx: Tx, user_ids: Collection[str]) -> dict[str, str]:
+    """Log-in names by user id, for lists that name users.
+
+    Args:
+        tx: unit of work.
+        user_ids: of users; those that there are not are left out.
+    """
+    return repo.logins(tx, set(user_ids))
+
+
+def set_locale(tx: Tx, user_id: str, locale: str) -> None:
+    """Choose a user's language; a preference, so neither version nor evidence say it.
+
+    Args:
+        tx: a writing unit of work.
+        user_id: whose.
+        locale: 'en' or 'zh'.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    find(tx, user_id).user.locale = locale
 
 
 def _fitting(tx: Tx, user: User) -> Person:

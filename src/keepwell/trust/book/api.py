@@ -10,21 +10,22 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from keepwell.core.money import AMOUNT_LIMIT
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page
-from keepwell.frame.text import ClientId, Code, Id
+from keepwell.frame.text import ClientId, Code, Id, Line
 from keepwell.trust.access.call import Call, Reply, allow
 from keepwell.trust.access.export import CSV, Format, download
 from keepwell.trust.access.mask import Shown, show
 from keepwell.trust.access.model import Unmasking
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book import read
+from keepwell.trust.book.list_repo import Wanted
 from keepwell.trust.book.model import Client
-from keepwell.trust.book.read_repo import Wanted
 from keepwell.trust.book.schema import ClientOut, UnmaskedOut, UnmaskIn, UnmaskingOut
 from keepwell.trust.book.service import get_client
 
 router = APIRouter(tags=["clients"])
 ThisClient = Annotated[ClientId, Path(description="The client's number.")]
 Score = Annotated[float | None, Query(ge=0, le=100)]
+Assets = Annotated[int | None, Query(ge=-AMOUNT_LIMIT, le=AMOUNT_LIMIT, description="Minor units.")]
 Tier = Literal["none", "mild", "moderate", "severe"]
 _PLAIN = (
     "client_id", "city_tier", "investor_class", "risk_level", "assessed_on", "manager_id",
@@ -56,14 +57,17 @@ async def _wanted(
     team_id: Annotated[Id | None, Query(description="Team of the manager.")] = None,
     min_score: Score = None,
     max_score: Score = None,
-    min_assets: Annotated[int | None, Query(ge=-AMOUNT_LIMIT, le=AMOUNT_LIMIT)] = None,
+    min_assets: Assets = None,
+    max_assets: Assets = None,
     note: Annotated[Code | None, Query(description="'scored', or why not.")] = None,
     status: Annotated[Code | None, Query(description="State of the relationship.")] = None,
+    segment: Annotated[Line | None, Query(description="Segment that the broker gives.")] = None,
+    reason: Annotated[Code | None, Query(description="Code of the first reason.")] = None,
     search: Annotated[ClientId | None, Query(description="The number or its beginning.")] = None,
 ) -> Wanted:
     return Wanted(
-        tier, manager_id, adviser_id, branch_id, team_id, min_score, max_score, min_assets, note,
-        status, search,
+        tier, manager_id, adviser_id, branch_id, team_id, min_score, max_score, min_assets,
+        max_assets, note, status, segment, reason, search,
     )  # fmt: skip
 
 
@@ -81,7 +85,11 @@ def list_clients(
     cursor: Cursor = None,
     call: Call = allow(Permission.CLIENT_READ),
 ) -> Response:
-    """Clients in one's scope, most at risk first; sorted by assets, unvalued ones are left out."""
+    """Clients in one's scope, most at risk first; sorted by assets, unvalued ones are left out.
+
+    One request looks at 8,000 clients at most. A page may therefore hold fewer rows than `limit`,
+    even none, and `next` still lead on.
+    """
     if format == "csv":
         return download(
             call,

@@ -26,7 +26,7 @@ WIDTHS: Final[dict[str, int]] = {
 
 UNSCORED: Final[dict[str, Any]] = {
     "score": None, "rank_score": -1.0, "probability": None, "coverage": None, "tier": "none",
-    "reasons": [],
+    "reasons": [], "top_reason": None,
 }  # fmt: skip
 """What a client without a score looks like."""
 
@@ -168,3 +168,15 @@ def scored(tx: Tx, generation_id: int) -> int:
         Client.generation_id == generation_id, Client.rank_score >= 0
     )
     return int(tx.session.scalar(statement) or 0)
+
+
+def newest(tx: Tx, limit: int) -> list[Generation]:
+    """The latest generations, newest first."""
+    latest = select(Generation).order_by(Generation.generation_id.desc()).limit(limit)
+    return list(tx.session.scalars(latest))
+
+
+def in_force(tx: Tx) -> int | None:
+    """Number of the generation in force; None before the first publication."""
+    pointer = tx.session.get(Pointer, 1)
+    return pointer.generation_id if pointer else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
@@ -42,17 +42,41 @@ class Pointer(Base):
     generation_id: Mapped[int] = mapped_column(ForeignKey("generation.generation_id"))
 
 
+def _by(column: str, rare: str | None = None) -> Index:
+    """An index by which clients with one value of a column are listed in the order of the score.
+
+    Args:
+        column: the column.
+        rare: which rows it holds; what most clients have need not be looked up.
+    """
+    where = None if rare is None else text(rare)
+    return Index(
+        f"ix_client_{column.removesuffix('_id')}", "generation_id", column, "rank_score",
+        "client_id", sqlite_where=where, postgresql_where=where,
+    )  # fmt: skip
+
+
 class Client(Base):
     """A client in one generation: profile, assets, score, tier, reasons."""
 
     __tablename__ = "client"
     __table_args__ = (
-        Index("ix_client_manager", "generation_id", "manager_id", "rank_score", "client_id"),
-        Index("ix_client_adviser", "generation_id", "adviser_id", "rank_score", "client_id"),
-        Index("ix_client_branch", "generation_id", "branch_id", "client_id"),
+        _by("manager_id"),
+        _by("adviser_id"),
+        _by("branch_id"),
+        _by("tier"),
+        _by("segment"),
+        _by("top_reason", "top_reason is not null"),
+        _by("note", "note <> 'scored'"),
+        _by("status", "status <> 'open'"),
         Index("ix_client_rank", "generation_id", "rank_score", "client_id"),
         Index("ix_client_assets", "generation_id", "assets", "client_id"),
-    )
+        # Who calls is looked up by the whole number.
+        Index(
+            "ix_client_phone", "generation_id", "phone",
+            sqlite_where=text("phone is not null"), postgresql_where=text("phone is not null"),
+        ),
+    )  # fmt: skip
 
     generation_id: Mapped[int] = mapped_column(
         ForeignKey("generation.generation_id"), primary_key=True
@@ -86,6 +110,8 @@ class Client(Base):
     """none, mild, moderate or severe."""
     reasons: Mapped[list[Any]] = mapped_column()
     """Of those explained, most important first: {code, cause, points, facts, change}."""
+    top_reason: Mapped[str | None] = mapped_column(String(60))
+    """Code of the first reason, by which clients are looked up."""
 
 
 class ClientGrant(Base):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from keepwell.core.ids import new_id
@@ -13,9 +15,10 @@ from keepwell.trust.access.export import MOST_ROWS
 from keepwell.trust.access.mask import UNMASKABLE, sees_bands, show
 from keepwell.trust.access.model import Unmasking
 from keepwell.trust.access.policy import Actor
+from keepwell.trust.book import choice_repo, generation_repo, list_repo
 from keepwell.trust.book import read_repo as repo
-from keepwell.trust.book.model import Client
-from keepwell.trust.book.read_repo import SORTS, Wanted
+from keepwell.trust.book.list_repo import SORTS, Wanted
+from keepwell.trust.book.model import Client, Generation
 from keepwell.trust.book.service import get_client
 from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
@@ -34,6 +37,9 @@ def list_clients(
 ) -> tuple[Sequence[Any], str | None]:
     """A page of clients, as rows of all columns, and the cursor of the next.
 
+    The page may be shorter than the limit, or empty, with a cursor all the same: then so many
+    clients were looked at as one request may.
+
     Args:
         tx: unit of work.
         actor: whose scope.
@@ -47,12 +53,59 @@ def list_clients(
         NotAllowed: the actor sees bands of assets only, and sorts or filters by them.
         Unprocessable: sort name or cursor is wrong.
     """
-    rows = _rows(tx, actor, wanted, sort, limit, cursor)
-    more = None
+    rows, looked_to = list_repo.clients(
+        tx, actor, wanted, _sort(actor, wanted, sort), limit, cursor
+    )
+    more = None if looked_to is None else encode_cursor(looked_to)
     if len(rows) > limit:
         last = rows[limit - 1]
         more = encode_cursor(_place(last, sort))
     return rows[:limit], more
+
+
+def count_clients(tx: Tx, actor: Actor, wanted: Wanted) -> int | None:
+    """How many clients a list holds, one more than `list_repo.MOST_COUNTED` for many.
+
+    Returns:
+        None where it cannot be told soon.
+    """
+    return list_repo.count(tx, actor, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a list of clients can be narrowed to.
+
+    Attributes:
+        managers: number and name; empty where there are more than fit a list.
+        branches: the same.
+        segments: those that the broker gives.
+        as_of: the instant of the scores in force; None before the first publication.
+    """
+
+    managers: list[tuple[str, str]]
+    branches: list[tuple[str, str]]
+    segments: list[str]
+    as_of: datetime | None
+
+
+MOST_CHOICES: Final = 300
+
+
+def choices(tx: Tx, actor: Actor) -> Choices:
+    """What an actor can narrow a list of clients to."""
+    managers = choice_repo.managers(tx, actor, MOST_CHOICES)
+    branches = choice_repo.branches(tx, actor, MOST_CHOICES)
+    return Choices(
+        managers if len(managers) <= MOST_CHOICES else [],
+        branches if len(branches) <= MOST_CHOICES else [],
+        choice_repo.segments(tx, 40), choice_repo.as_of(tx),
+    )  # fmt: skip
+
+
+def staff_names(tx: Tx, staff_ids: Collection[str]) -> dict[str, str]:
+    """Names of members of staff, by number."""
+    return choice_repo.names(tx, staff_ids)
 
 
 def export_clients(
@@ -65,7 +118,9 @@ def export_clients(
         Unprocessable: the sort name is wrong.
     """
     rows: list[Sequence[Any]] = []
-    for client in _rows(tx, actor, wanted, sort, MOST_ROWS, None):
+    order = _sort(actor, wanted, sort)
+    found = list_repo.clients(tx, actor, wanted, order, MOST_ROWS, None, whole=True)
+    for client in found.rows:
         shown = show(actor, client, currency)
         codes = [str(reason.get("code", "")) for reason in shown.reasons]
         rows.append(
@@ -132,13 +187,23 @@ def list_unmaskings(
     return rows[:limit], more
 
 
-def _rows(
-    tx: Tx, actor: Actor, wanted: Wanted, sort: str, limit: int, cursor: str | None
-) -> Sequence[Any]:
+def generations(tx: Tx, actor: Actor, limit: int) -> tuple[list[Generation], int | None]:  # noqa: ARG001
+    """The latest generations of scores, newest first, and the number of the one in force.
+
+    Args:
+        tx: unit of work.
+        actor: who asks.
+        limit: at most so many.
+    """
+    return generation_repo.newest(tx, limit), generation_repo.in_force(tx)
+
+
+def _sort(actor: Actor, wanted: Wanted, sort: str) -> tuple[str, bool]:
     name, down = sort_key(sort, list(SORTS))
-    if sees_bands(actor) and (name == "assets" or wanted.min_assets is not None):
+    by_assets = name == "assets" or wanted.min_assets is not None or wanted.max_assets is not None
+    if sees_bands(actor) and by_assets:
         raise NotAllowed("access.field-banded")
-    return repo.clients(tx, actor, wanted, (name, down), limit, cursor)
+    return name, down
 
 
 def _place(client: Any, sort: str) -> list[Any]:

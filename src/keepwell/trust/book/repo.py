@@ -7,6 +7,7 @@ scope covers is written down once, for both ways.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -78,7 +79,9 @@ def shape_of(tx: Tx, actor: Actor) -> Shape:
     }.get(actor.scope)  # fmt: skip
     scope = actor.scope if place else Scope.NONE
     sqlite = tx.frame.database.is_sqlite
-    return Shape(scope, actor.role is Role.ADVISER, bool(actor.staff_id) and actor.lent, sqlite)
+    # Who is to see no clients sees none, also while a case of an earlier role still lends some.
+    lent = actor.lent and bool(actor.staff_id) and actor.scope is not Scope.NONE
+    return Shape(scope, actor.role is Role.ADVISER, lent, sqlite)
 
 
 def values(tx: Tx, actor: Actor) -> dict[str, Any]:
@@ -105,9 +108,29 @@ def visible(tx: Tx, actor: Actor, *columns: Any) -> Select[Any]:
     return _visible(shape_of(tx, actor), _who(tx, actor), columns or (Client,))
 
 
-def visible_as(shape: Shape, *columns: Any) -> Select[Any]:
-    """As `visible`, prepared for any actor of a shape; run it with `values`."""
-    return _visible(shape, _ANYBODY, columns)
+def visible_as(
+    shape: Shape, *columns: Any, aside: Callable[[Any], Any] | None = None
+) -> Select[Any]:
+    """As `visible`, prepared for any actor of a shape; run it with `values`.
+
+    Args:
+        shape: of the scope.
+        *columns: of `Client`.
+        aside: wraps the columns of the scope, so that no rows are looked up by them.
+    """
+    return _visible(shape, _ANYBODY, columns, aside)
+
+
+def ids_as(shape: Shape) -> Any:
+    """Select of the ids of all clients of a scope, prepared for any actor; for narrow scopes."""
+    return _ids(shape, _ANYBODY)
+
+
+def team_ids(team_id: Any) -> Select[str]:
+    """Select of the ids of the clients of a team's managers, whoever asks."""
+    who = _Who(None, team_id, None, None, _ANYBODY.at)
+    shape = Shape(Scope.TEAM, adviser=False, lent=False, sqlite=False)
+    return _book().where(_covered(shape, who, _BOOK.c))
 
 
 def scoped(tx: Tx, actor: Actor, client_id: Any, few: bool = False) -> ColumnElement[bool]:
@@ -155,13 +178,27 @@ def _lent(who: _Who) -> Select[str]:
     )
 
 
-def _visible(shape: Shape, who: _Who, columns: Any) -> Select[Any]:
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The columns that say in whose scope a client lies."""
+
+    manager_id: Any
+    adviser_id: Any
+    branch_id: Any
+
+
+def _visible(
+    shape: Shape, who: _Who, columns: Any, aside: Callable[[Any], Any] | None = None
+) -> Select[Any]:
     statement = select(*columns).where(  # unscoped: the scope itself
         Client.generation_id == current_generation()
     )
     if shape.scope is Scope.OWN and not shape.sqlite:  # which takes two indexes for an "or"
         return statement.where(Client.client_id.in_(_ids(shape, who)))
-    covered = _covered(shape, who, Client)
+    book: Any = Client
+    if aside is not None:
+        book = _Places(aside(Client.manager_id), aside(Client.adviser_id), aside(Client.branch_id))
+    covered = _covered(shape, who, book)
     return statement.where(_or_lent(shape, who, covered, Client.client_id))
 
 

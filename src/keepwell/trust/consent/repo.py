@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Select, select
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.repo import scoped
 from keepwell.trust.consent.model import Consent
 from keepwell.trust.consent.policy import Purpose
+
+_NEWEST = known.hangs_on("consent.newest")  # `add` is the only writer, and keeps it right
+
+
+def foresee(tx: Tx, clients: Collection[str]) -> None:
+    """Look up the words that count of many clients, whom the caller holds."""
+    found: dict[tuple[str, str], Consent | None] = {
+        (client, purpose.value): None for client in clients for purpose in Purpose
+    }
+    statement = select(Consent).where(  # unscoped: a rule asks about each
+        Consent.client_id.in_(clients), Consent.newest
+    )
+    found |= {(word.client_id, word.purpose): word for word in tx.session.scalars(statement)}
+    known.learn(tx, _NEWEST, found)
+
+
+def add(tx: Tx, word: Consent, before: Consent | None) -> None:
+    """Store a word; the one before it no longer counts if this one does."""
+    known.unlearn(tx, _NEWEST, (word.client_id, word.purpose))
+    if before is not None and word.newest:
+        before.newest = False
+        tx.session.flush()  # one word counts at a time
+    tx.session.add(word)
 
 
 def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Consent | None:
@@ -18,6 +42,10 @@ def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Cons
     statement = select(Consent).where(  # unscoped: a rule asks about one client
         Consent.client_id == client_id, Consent.purpose == purpose.value, Consent.newest
     )
+    # What was looked up beforehand is locked already, by the client.
+    word: Consent | None = known.recall(tx, _NEWEST, (client_id, purpose.value))
+    if word is not known.MISSING:
+        return word
     if not lock:
         return tx.session.scalar(statement)
     locked = statement.with_for_update().execution_options(populate_existing=True)

@@ -21,7 +21,7 @@ from keepwell.trust.consent.model import Consent
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
-from keepwell.trust.evidence.service import record
+from keepwell.trust.evidence.service import prepare, record
 
 # Clocks of two systems differ a little; a word from tomorrow is a fault in the sender.
 _SKEW = timedelta(minutes=5)
@@ -53,6 +53,17 @@ def refusing(tx: Tx, purpose: Purpose) -> Select[str]:  # noqa: ARG001
         purpose: which.
     """
     return repo.refusing(purpose)
+
+
+def foresee(tx: Tx, client_ids: Sequence[str]) -> None:
+    """Look up the words of many clients at once, before words of theirs are recorded.
+
+    Args:
+        tx: the unit of work; it holds the clients.
+        client_ids: whose.
+    """
+    repo.foresee(tx, client_ids)
+    prepare(tx, client_ids)
 
 
 def record_consent(
@@ -89,16 +100,12 @@ def record_consent(
         return before  # told twice
     counts = before is None or said >= before.at
     changed = counts and (before is None or before.granted != granted)
-    if before is not None and counts:
-        before.newest = False
-        tx.session.flush()
     word = Consent(
         consent_id=new_id("consent", tx.at), client_id=client_id, purpose=purpose.value,
         granted=granted, at=said, source=source, newest=counts, recorded_at=tx.at,
         recorded_by=actor.user_id,
     )  # fmt: skip
-    tx.session.add(word)
-    tx.session.flush()
+    repo.add(tx, word, before)
     attest(tx, client_id, word)
     facts = {"purpose": purpose.value, "counts": counts}
     kind = EvidenceKind.CONSENT_GIVEN if granted else EvidenceKind.CONSENT_REFUSED

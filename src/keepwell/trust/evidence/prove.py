@@ -250,6 +250,41 @@ def verify_receipts(
     return report
 
 
+def clients_of(tx: Tx, actor: Actor, found: Sequence[Found]) -> dict[str, str]:
+    """Tokens of entries to the clients whom they mean, as far as the actor may see them."""
+    tokens = {one.entry["client"] for one in found if "client" in one.entry}
+    return repo.clients_of(tx, actor, tokens) if tokens else {}
+
+
+def verify_log(tx: Tx, older: str | None = None) -> Report:
+    """Verify that the log as it stands is the one that was signed: by its tree, not every entry.
+
+    Args:
+        tx: the transaction.
+        older: a checkpoint kept elsewhere, which must be of this log too.
+
+    Raises:
+        NotFound: nothing was signed yet.
+    """
+    _, newest = latest_checkpoint(tx)
+    report = verify_receipts(tx, [], None, newest.note)
+    head = repo.head(tx)
+    assert head is not None
+    report.verifier, report.size = head.verifier, newest.size
+    if report.valid:
+        grown = consistency(tx, newest.size, head.size)
+        if not merkle.verify_consistency(
+            grown.first, grown.second, grown.first_root, grown.second_root, grown.path
+        ):
+            report.add("checkpoint.unbridged", size=newest.size)
+    if older is not None:
+        told = verify_receipts(tx, [], None, older)
+        report.checkpoints += told.checkpoints
+        for finding in told.findings:
+            report.add(finding.code, **finding.fields)
+    return report
+
+
 def _same_log(tx: Tx, size: int, root: bytes, report: Report) -> None:
     head = repo.head(tx)
     entries = head.size if head else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -45,6 +45,7 @@ from keepwell.trust.evidence.policy import client_token
 
 AnyRow = Row[*tuple[Any, ...]]
 _SALTS = "keepwell.evidence.salts"
+_UNWRITTEN = "keepwell.evidence.unwritten"
 
 # Salts
 
@@ -107,12 +108,20 @@ def _made(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
 
 
 @event.listens_for(Session, "after_soft_rollback")
-def _unknown(session: Session, _: SessionTransaction) -> None:
+def _unknown(session: Session, transaction: SessionTransaction) -> None:
     session.info.pop(_SALTS, None)  # one that was made may be gone again
+    unwritten: _Unwritten | None = session.info.get(_UNWRITTEN)
+    mark = unwritten.marks.pop(id(transaction), None) if unwritten is not None else None
+    if unwritten is not None and mark is not None:
+        # What was recorded within the savepoint has not happened; what it wrote out of what was
+        # recorded before is to be written again.
+        del unwritten.rows[mark[0] :], unwritten.openings[mark[1] :]
+        unwritten.written = mark[2]
 
 
 def drop_client(tx: Tx, client_id: str) -> None:
     """Destroy a client's salt and every value that entries are committed to."""
+    catch_up(tx)
     tx.session.info.get(_SALTS, {}).pop(client_id, None)
     tx.session.execute(delete(EvidenceOpening).where(EvidenceOpening.client_id == client_id))
     tx.session.execute(delete(EvidenceSalt).where(EvidenceSalt.client_id == client_id))
@@ -121,8 +130,67 @@ def drop_client(tx: Tx, client_id: str) -> None:
 # Writing
 
 
+@dataclass(slots=True)
+class _Unwritten:
+    """What a transaction has recorded, and how much of it is in the tables already.
+
+    Attributes:
+        rows: of entries.
+        openings: of the values that they are committed to.
+        written: how many rows and openings are written.
+        marks: lengths and `written` as they were when each open savepoint began, by its identity.
+    """
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    openings: list[dict[str, object]] = field(default_factory=list)
+    written: tuple[int, int] = (0, 0)
+    marks: dict[int, tuple[int, int, tuple[int, int]]] = field(default_factory=dict)
+
+
+def _unwritten(session: Session) -> _Unwritten:
+    found: _Unwritten = session.info.setdefault(_UNWRITTEN, _Unwritten())
+    return found
+
+
+def _write_out(session: Session) -> None:
+    unwritten: _Unwritten | None = session.info.get(_UNWRITTEN)
+    if unwritten is None:
+        return
+    entries, openings = unwritten.written
+    rows, opened = unwritten.rows[entries:], unwritten.openings[openings:]
+    # Before the statements: they may come here again.
+    unwritten.written = len(unwritten.rows), len(unwritten.openings)
+    if rows:
+        session.execute(insert(EvidenceEntry), rows)
+        waiting = [{"entry_id": row["entry_id"]} for row in rows]
+        session.execute(insert(EvidencePending), waiting)
+    if opened:
+        session.execute(insert(EvidenceOpening), opened)
+
+
+@event.listens_for(Session, "after_transaction_create")
+def _mark(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        kept = _unwritten(session)
+        kept.marks[id(transaction)] = (len(kept.rows), len(kept.openings), kept.written)
+
+
+@event.listens_for(Session, "before_commit")
+def _write_last(session: Session) -> None:
+    if not session.in_nested_transaction():
+        _write_out(session)
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _unmark(session: Session, transaction: SessionTransaction) -> None:
+    # A savepoint ends before it is known whether it was rolled back; its mark stays until then.
+    if transaction.parent is None:
+        session.info.pop(_UNWRITTEN, None)
+
+
 def drop_openings(tx: Tx, client_id: str, fields: Iterable[str]) -> None:
     """Delete what opens some commitments about a client; the entries stay as they are."""
+    catch_up(tx)
     tx.session.execute(
         delete(EvidenceOpening).where(
             EvidenceOpening.client_id == client_id, EvidenceOpening.field.in_(list(fields))
@@ -133,11 +201,18 @@ def drop_openings(tx: Tx, client_id: str, fields: Iterable[str]) -> None:
 def add_entries(
     tx: Tx, rows: Sequence[dict[str, object]], openings: Sequence[dict[str, object]] = ()
 ) -> None:
-    """Write entries, that they wait for a leaf, and the values they are committed to."""
-    tx.session.execute(insert(EvidenceEntry), rows)
-    tx.session.execute(insert(EvidencePending), [{"entry_id": row["entry_id"]} for row in rows])
-    if openings:
-        tx.session.execute(insert(EvidenceOpening), openings)
+    """Write entries, that they wait for a leaf, and the values they are committed to.
+
+    They are written together with the transaction's others, at the latest when it commits.
+    """
+    unwritten = _unwritten(tx.session)
+    unwritten.rows += rows
+    unwritten.openings += openings
+
+
+def catch_up(tx: Tx) -> None:
+    """Write what was recorded; before anybody reads or deletes in these tables."""
+    _write_out(tx.session)
 
 
 def lock_head(tx: Tx) -> EvidenceLog | None:
@@ -156,6 +231,7 @@ def make_head(tx: Tx, verifier: str) -> None:
 
 def pending(tx: Tx, limit: int) -> list[tuple[str, str]]:
     """Entries that wait, with their text, oldest first."""
+    catch_up(tx)
     statement = (
         select(EvidenceEntry.entry_id, EvidenceEntry.body)  # unscoped: the sequencer takes all
         .join(EvidencePending, EvidencePending.entry_id == EvidenceEntry.entry_id)
@@ -245,6 +321,7 @@ def head(tx: Tx) -> EvidenceLog | None:
 
 def waiting(tx: Tx) -> int:
     """How many entries wait for their leaf."""
+    catch_up(tx)
     return tx.session.scalar(select(func.count()).select_from(EvidencePending)) or 0
 
 
@@ -294,6 +371,7 @@ class Search:
 
 
 def _matching(tx: Tx, actor: Actor, search: Search) -> Select[Any]:
+    catch_up(tx)
     entry = EvidenceEntry
     columns = (entry.entry_id, entry.at, entry.body, EvidenceLeaf.leaf_index)
     chosen: Any = select(*columns)  # unscoped: scoped at the end
@@ -346,6 +424,7 @@ def stream_entries(tx: Tx, actor: Actor, search: Search) -> Iterator[AnyRow]:
 
 def openings(tx: Tx, entry_ids: Sequence[str]) -> dict[str, list[EvidenceOpening]]:
     """Values that entries are committed to, by entry; the caller has checked who may see them."""
+    catch_up(tx)
     found: dict[str, list[EvidenceOpening]] = {}
     for start in range(0, len(entry_ids), 500):
         some = entry_ids[start : start + 500]
@@ -361,6 +440,7 @@ def openings(tx: Tx, entry_ids: Sequence[str]) -> dict[str, list[EvidenceOpening
 
 def stream_leaves(tx: Tx) -> Iterator[AnyRow]:
     """Every leaf with its entry, in the log's order; the entry's columns are null if it is gone."""
+    catch_up(tx)
     entry = EvidenceEntry
     statement = (
         select(  # unscoped: the audit reads everything
@@ -375,6 +455,7 @@ def stream_leaves(tx: Tx) -> Iterator[AnyRow]:
 
 def lost_entries(tx: Tx) -> list[str]:
     """Entries that have no leaf and do not wait for one, or both, at most a hundred."""
+    catch_up(tx)
     has_leaf = exists().where(EvidenceLeaf.entry_id == EvidenceEntry.entry_id)
     waits = exists().where(EvidencePending.entry_id == EvidenceEntry.entry_id)
     wrong = or_(and_(~has_leaf, ~waits), and_(has_leaf, waits))
@@ -389,6 +470,7 @@ def count_nodes(tx: Tx) -> int:
 
 def stream_pending(tx: Tx) -> Iterator[AnyRow]:
     """Every entry that waits for its leaf, by id."""
+    catch_up(tx)
     waits = EvidencePending.entry_id == EvidenceEntry.entry_id
     statement = (
         select(EvidenceEntry.body)  # unscoped: the audit reads everything
@@ -400,6 +482,7 @@ def stream_pending(tx: Tx) -> Iterator[AnyRow]:
 
 def stream_openings(tx: Tx) -> Iterator[AnyRow]:
     """Every value that an entry is committed to."""
+    catch_up(tx)
     opening = EvidenceOpening
     statement = select(  # unscoped: the audit reads everything
         opening.entry_id, opening.field, opening.client_id, opening.value
@@ -437,3 +520,17 @@ def blocks(rows: Iterable[AnyRow], size: int) -> Iterator[list[AnyRow]]:
     source = iter(rows)
     while block := list(islice(source, size)):
         yield block
+
+
+def clients_of(tx: Tx, actor: Actor, tokens: Iterable[str]) -> dict[str, str]:
+    """The clients behind some tokens, as far as the actor may see them and they are not forgotten.
+
+    Args:
+        tx: the transaction.
+        actor: whose scope.
+        tokens: at most a page of them.
+    """
+    statement = select(EvidenceSalt.token, EvidenceSalt.client_id).where(
+        EvidenceSalt.token.in_(list(tokens)), scoped(tx, actor, EvidenceSalt.client_id)
+    )
+    return {str(token): str(client) for token, client in tx.session.execute(statement)}

@@ -186,6 +186,7 @@ def _client() -> None:
         sa.Column("coverage", sa.Double(), nullable=True),
         sa.Column("tier", sa.String(length=16), nullable=False),
         sa.Column("reasons", Json, nullable=False),
+        sa.Column("top_reason", sa.String(length=60), nullable=True),
         sa.ForeignKeyConstraint(
             ["generation_id"],
             ["generation.generation_id"],
@@ -207,7 +208,10 @@ def _client_indexes() -> None:
         "ix_client_assets", "client", ["generation_id", "assets", "client_id"], unique=False
     )
     op.create_index(
-        "ix_client_branch", "client", ["generation_id", "branch_id", "client_id"], unique=False
+        "ix_client_branch",
+        "client",
+        ["generation_id", "branch_id", "rank_score", "client_id"],
+        unique=False,
     )
     op.create_index(
         "ix_client_manager",
@@ -218,6 +222,30 @@ def _client_indexes() -> None:
     op.create_index(
         "ix_client_rank", "client", ["generation_id", "rank_score", "client_id"], unique=False
     )
+    op.create_index(
+        "ix_client_phone",
+        "client",
+        ["generation_id", "phone"],
+        unique=False,
+        sqlite_where=sa.text("phone is not null"),
+        postgresql_where=sa.text("phone is not null"),
+    )
+    for column, rare in (
+        ("tier", None),
+        ("segment", None),
+        ("top_reason", "top_reason is not null"),
+        ("note", "note <> 'scored'"),
+        ("status", "status <> 'open'"),
+    ):
+        where = None if rare is None else sa.text(rare)
+        op.create_index(
+            f"ix_client_{column}",
+            "client",
+            ["generation_id", column, "rank_score", "client_id"],
+            unique=False,
+            sqlite_where=where,
+            postgresql_where=where,
+        )
 
 
 def _generation_pointer() -> None:

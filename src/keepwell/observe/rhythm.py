@@ -1,0 +1,126 @@
+"""The rhythm of a table: how many trading days mostly lie between two days with facts.
+
+Learned from the table itself at the end of an ingest and kept in the workspace's state, since it
+hardly changes; so a look at the freshness of the lake reads no rows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from keepwell.core.days import local_day, to_date
+from keepwell.core.files import atomic_write
+from keepwell.observe.contract import TABLES, Kind
+from keepwell.observe.lake import open_duckdb, parquet_sql
+
+if TYPE_CHECKING:
+    from keepwell.observe.manifest import TableState
+    from keepwell.observe.workspace import Workspace
+
+FILE_NAME: Final = "rhythm.json"
+LOOK_BACK: Final = 180
+"""Days before the newest fact in which the rhythm is learned."""
+GOOD_FOR: Final = 30
+"""Days for which what was learned holds."""
+_SHARE: Final = 0.9
+_LONGEST: Final = 1_500
+_SATURDAY: Final = 5
+
+IsOpen = Callable[[date], bool]
+
+
+def weekday(day: date) -> bool:
+    """Whether a day is one from Monday to Friday."""
+    return day.weekday() < _SATURDAY
+
+
+def count_open(first: date, until: date, is_open: IsOpen) -> int:
+    """Trading days from `first` up to the day before `until`.
+
+    Example:
+        >>> count_open(date(2026, 3, 6), date(2026, 3, 10), weekday)
+        2
+    """
+    days = (until - first).days
+    if days > _LONGEST:  # years old: about how many is enough
+        return days * 5 // 7
+    return sum(is_open(first + timedelta(days=n)) for n in range(max(0, days)))
+
+
+def known(workspace: Workspace) -> dict[str, int]:
+    """Rhythms learned so far, by table: trading days from one day with facts to the next."""
+    return {name: int(kept["days"]) for name, kept in _kept(workspace).items()}
+
+
+def learn(workspace: Workspace) -> None:
+    """Learn the rhythm of tables of which none is known, or whose is old.
+
+    Args:
+        workspace: whose lake.
+    """
+    manifest = workspace.lake.manifest()
+    kept = _kept(workspace)
+    changed = False
+    for name, state in (manifest.tables if manifest else {}).items():
+        last = _day(state.last, workspace)
+        if name not in TABLES or last is None:
+            continue
+        before = kept.get(name)
+        if before and last - date.fromisoformat(before["last"]) < timedelta(days=GOOD_FOR):
+            continue
+        days = _measured(workspace, name, state, last)
+        if days is not None:
+            kept[name] = {"days": days, "last": last.isoformat()}
+            changed = True
+    if changed:
+        with suppress(OSError):
+            text = json.dumps(kept, indent=1, sort_keys=True) + "\n"
+            atomic_write(workspace.state / FILE_NAME, text)
+
+
+def _kept(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    try:
+        raw = json.loads((workspace.state / FILE_NAME).read_text(encoding="utf-8"))
+        return {
+            str(name): {"days": int(found["days"]), "last": str(found["last"])}
+            for name, found in raw.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _measured(workspace: Workspace, table: str, state: TableState, last: date) -> int | None:
+    days = _fact_days(workspace, table, state, last)
+    # Holidays are not known here; they are too few to move nine of ten.
+    gaps = sorted(max(1, count_open(a, b, weekday)) for a, b in pairwise(days))
+    return gaps[math.ceil(len(gaps) * _SHARE) - 1] if gaps else None
+
+
+def _fact_days(workspace: Workspace, table: str, state: TableState, last: date) -> list[date]:
+    contract = TABLES[table]
+    clock = f'"{contract.clock}"'
+    dated = contract.by_name[contract.clock].kind is Kind.DAY
+    lake, since = workspace.lake, last - timedelta(days=LOOK_BACK)
+    start = since if dated else datetime(since.year, since.month, since.day, tzinfo=workspace.zone)
+    zone = str(workspace.zone).replace("'", "''")
+    day = clock if dated else f"cast(timezone('{zone}', {clock}) as date)"
+    with open_duckdb(threads=1, memory="500MB") as engine:
+        found = engine.execute(
+            f"select distinct {day} as d "
+            f"from {parquet_sql(lake.files_at(table, state.version), contract)} "
+            f"where {clock} >= ? order by d",
+            [start],
+        ).fetchall()
+    return [row[0] for row in found]
+
+
+def _day(moment: date | datetime | None, workspace: Workspace) -> date | None:
+    if isinstance(moment, datetime):
+        return to_date(local_day(moment, workspace.zone))
+    return moment

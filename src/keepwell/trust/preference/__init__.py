@@ -1,0 +1,1 @@
+"""What people prefer on their pages: saved views, tips that they closed."""
