@@ -50,7 +50,8 @@ def small_steps() -> None:
     from keepwell.intervene.case import jobs as case
     from keepwell.trust.evidence import jobs as evidence
 
-    release.CHUNK, tiers.CHUNK, case._CHUNK = 2, 7, 3
+    release.CHUNK, release.ALERTS, tiers.CHUNK, case._CHUNK = 2, 2, 7, 3
+    release.LEAST = tiers.LEAST = 1
     if evidence.BATCH != 20:
         whole = evidence.sequence
         evidence.BATCH, evidence.sequence = 20, lambda tx: whole(tx, 20)

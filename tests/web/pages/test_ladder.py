@@ -24,9 +24,7 @@ def routes() -> list[tuple[str, str, Visiting | None]]:
     found = []
     for module in modules():
         for route in walk(module.router.routes):
-            guards = [
-                d.call for d in route.dependant.dependencies if isinstance(d.call, Visiting)
-            ]
+            guards = [d.call for d in route.dependant.dependencies if isinstance(d.call, Visiting)]
             guard = guards[0] if guards else None
             found += [(method, route.path, guard) for method in sorted(route.methods)]
     return found
