@@ -8,7 +8,7 @@ WORLD := build/world
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 
-.PHONY: demo demo-world test check browser bench accuracy world desk pages release docs lock clean
+.PHONY: demo demo-world test check browser bench accuracy world desk pages pictures release docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -43,10 +43,10 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# The report is opened in a real Chromium where one is there or can be had.
+# Report and pages are opened in a real Chromium, which is fetched where it can be.
 browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
-		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || echo "no Chromium: its test is skipped"
+		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || echo "no Chromium: install it, or the tests of the pages fail"
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/indicators.py --markdown docs/reference/benchmarks-indicators.md
@@ -67,6 +67,10 @@ desk: $(VENV)/dev.stamp
 
 pages: $(VENV)/dev.stamp browser
 	$(BIN)/python benchmarks/pages.py --markdown
+
+# The pictures that docs/ shows, taken by the tests of the pages.
+pictures: $(VENV)/dev.stamp browser
+	KEEPWELL_PICTURES=1 $(BIN)/python -m pytest -q tests/e2e/test_browser.py
 
 # The release column of the tests: hours; what comes out is kept in docs/evidence/.
 release: $(VENV)/dev.stamp browser

@@ -282,10 +282,10 @@ def report(name: str, seen: Seen) -> list[str]:
     per_client = swept / max(by_name["sweep"].count, 1) * 1e3
     words = (
         f"In force after {whole:.0f} s. No alert took longer than {longest:.0f} ms (wanted < "
-        f"{WANTED_WAIT * 1e3:.0f} ms: {met}). Sweep and release together cost {per_client:.1f} ms of "
-        f"CPU for each client in a tier; {seen.failed} jobs did not end well. Load average of the "
-        f"machine {seen.load[0]:.1f} before, {seen.load[1]:.1f} after; this work and the second "
-        "process make about 2 of it."
+        f"{WANTED_WAIT * 1e3:.0f} ms: {met}). Sweep and release together cost {per_client:.1f} "
+        f"ms of CPU for each client in a tier; {seen.failed} jobs did not end well. Load of "
+        f"the machine {seen.load[0]:.1f} before, {seen.load[1]:.1f} after; this work and the "
+        "second process make about 2 of it."
     )
     return [*lines, "", words, ""]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.desk import Desk, Ticker, empty_tables, make_schema, write_workspace
+from tests.desk import empty_tables, make_schema, on_sqlite, opened
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def sqlite_template(tmp_path_factory) -> Path:
 @pytest.fixture
 def sqlite_desk(sqlite_template, tmp_path):
     """A desk on SQLite alone, where the database does not matter."""
-    desk = _on_sqlite(sqlite_template, tmp_path)
+    desk = on_sqlite(sqlite_template, tmp_path)
     yield desk
     desk.close()
 
@@ -88,22 +88,4 @@ def sqlite_desk(sqlite_template, tmp_path):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def desk(request, tmp_path):
     """A desk with an empty database, on each of the two kinds."""
-    if request.param == "sqlite":
-        made = _on_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
-    else:
-        root = write_workspace(tmp_path / "ws")
-        server = request.getfixturevalue("postgres")
-        url = server.take()
-        made = Desk.open(root, url, Ticker())
-    yield made
-    made.close()
-    if request.param == "postgresql":
-        server.give(url)
-
-
-def _on_sqlite(template: Path, folder: Path) -> Desk:
-    root = write_workspace(folder / "ws")
-    file = root / ".keepwell" / "desk.sqlite"
-    file.parent.mkdir()
-    shutil.copy(template, file)
-    return Desk.open(root, f"sqlite:///{file}", Ticker())
+    yield from opened(request, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -308,3 +309,27 @@ def client_row(**given: object) -> dict[str, object]:
     if row["reasons"]:
         row.setdefault("top_reason", row["reasons"][0].get("code"))
     return row
+
+
+def on_sqlite(template: Path, folder: Path) -> Desk:
+    """A desk on a copy of the empty SQLite database."""
+    root = write_workspace(folder / "ws")
+    file = root / ".keepwell" / "desk.sqlite"
+    file.parent.mkdir()
+    shutil.copy(template, file)
+    return Desk.open(root, f"sqlite:///{file}", Ticker())
+
+
+def opened(request, folder: Path):
+    """What the fixture `desk` gives: a desk with an empty database of the kind asked for."""
+    if request.param == "sqlite":
+        made = on_sqlite(request.getfixturevalue("sqlite_template"), folder)
+    else:
+        root = write_workspace(folder / "ws")
+        server = request.getfixturevalue("postgres")
+        url = server.take()
+        made = Desk.open(root, url, Ticker())
+    yield made
+    made.close()
+    if request.param == "postgresql":
+        server.give(url)

@@ -49,7 +49,7 @@ def broker(tmp_path_factory):
     place = tmp_path_factory.getbasetemp().parent / "broker"
     with FileLock(f"{place}.lock"):
         if not (place / "told").exists():
-            run("world", "new", "--clients", 900, "--days", 460, "--seed", 7, "--out", place)
+            run("world", "new", "--clients", 600, "--days", 420, "--seed", 7, "--out", place)
             (place / "told").write_text(run("demo", "--workspace", place))
     return place
 

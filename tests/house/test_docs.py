@@ -118,6 +118,8 @@ def test_the_chinese_readme_is_the_english_ones_equal():
         "README.zh-CN.md",
         "docs/images/report-en.png",
         "docs/images/report-zh.png",
+        "docs/images/workbench/today-en.png",
+        "docs/images/workbench/today-zh.png",
     }
     assert set(_links(english)) - other == set(_links(chinese)) - other
 

@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
 def demo(workspace: WorkspaceOption = Path()) -> None:
     """Ingest, prove, rank and report a workspace, open its desk, and say what to try next."""
     from keepwell.api import open, run
+    from keepwell.frame.settings import Settings
     from keepwell.observe.ingest import ingest
 
     opened = open(workspace)
@@ -43,8 +44,13 @@ def demo(workspace: WorkspaceOption = Path()) -> None:
     say("Next: open the report in a browser; ask why about one client:")
     first = result.data.top[0].client if result.data.top else "CLIENT"
     say("  keepwell explain {client} --workspace {folder}", client=first, folder=workspace)
-    say("Look at the desk from the shell, or start its server and log in as one of its users:")
+    say("Look at the desk from the shell:")
     say("  keepwell desk cases --as demo-manager --workspace {folder}", folder=workspace)
+    address = "http://{0.host}:{0.port}".format(Settings.load(opened.root))
+    say(
+        "Or start the workbench, open {address} in a browser and log in as one of the users above:",
+        address=address,
+    )
     say("  keepwell serve --workspace {folder}", folder=workspace)
 
 

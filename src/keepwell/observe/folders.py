@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ MANY: Final = 200
 """Files of a folder from which on it is worth keeping what was seen."""
 MOST: Final = 600.0
 """Seconds after which a large folder is gone through again all the same: files are overwritten."""
+
+_DAY: Final = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Spot:
         newest: when the latest was written, seconds since 1970.
         newest_file: which one that is, relative to keepwell.yaml where it is inside.
         empty: one of no bytes, if any.
+        last_day: the latest day that a file's name says, as '20260301'; '' where none says one.
     """
 
     count: int = 0
@@ -36,6 +40,7 @@ class Spot:
     newest: float = 0.0
     newest_file: str = ""
     empty: str = ""
+    last_day: str = ""
 
     def with_file(self, name: str, stat: os.stat_result) -> Spot:
         """The same with one file more."""
@@ -43,6 +48,7 @@ class Spot:
         return Spot(
             self.count + 1, self.size + stat.st_size, stat.st_mtime if newer else self.newest,
             name if newer else self.newest_file, self.empty if stat.st_size else name,
+            max(self.last_day, _day_of(Path(name).name)),
         )  # fmt: skip
 
 
@@ -92,18 +98,24 @@ def _single(base: Path, path: Path) -> Spot:
 
 def _flat(folder: Path, name: str) -> Spot:
     count = size = 0
-    newest, newest_file, empty = 0.0, "", ""
+    newest, newest_file, empty, last_day = 0.0, "", "", ""
     with os.scandir(folder) as entries:
         for entry in entries:
             if not fnmatch.fnmatchcase(entry.name, name) or not entry.is_file():
                 continue
             stat = entry.stat()
             count, size = count + 1, size + stat.st_size
+            last_day = max(last_day, _day_of(entry.name))
             if stat.st_mtime > newest:
                 newest, newest_file = stat.st_mtime, entry.name
             if not stat.st_size:
                 empty = entry.name
-    return Spot(count, size, newest, newest_file, empty)
+    return Spot(count, size, newest, newest_file, empty, last_day)
+
+
+def _day_of(name: str) -> str:
+    found = _DAY.findall(name)
+    return "".join(found[-1]) if found else ""
 
 
 def _deep(base: Path, pattern: str) -> Spot:

@@ -43,6 +43,7 @@ WORDS: Final[dict[str, str]] = {
     "file-missing": "There is no file {path}.",
     "file-empty": "The file {path} is empty.",
     "ingest-failed": "The last ingest, {at}, failed: {why}",
+    "files-end": "No file of a later day has come (last: {day}; trading days since: {n}).",
     "file-waiting": "A file that came {at} has not been read in yet: {path}.",
     "file-old": "No new file since {at}: {path}.",
     "file-without-news": "The newest file, of {at}, was read in and holds nothing after {day}.",
@@ -58,6 +59,7 @@ TITLES: Final[dict[str, str]] = {
     "file-missing": "File missing",
     "file-empty": "File empty",
     "ingest-failed": "Ingest failed",
+    "files-end": "No files of later days",
     "file-waiting": "New file not read in",
     "file-old": "No new file",
     "file-without-news": "New file without new facts",
@@ -69,19 +71,32 @@ TITLES: Final[dict[str, str]] = {
 """The same in two or three words."""
 
 REMEDIES: Final[dict[str, str]] = {
-    "never-read": "Run keepwell ingest.",
-    "file-missing": "Ask who delivers it, or correct the path in keepwell.yaml.",
-    "file-empty": "Ask who delivers it to send it again.",
-    "ingest-failed": (
-        "Mend what the message names, then run keepwell ingest again. The lake is as it was before."
+    "never-read": "Ask your administrator to run keepwell ingest.",
+    "file-missing": (
+        "Ask whoever delivers it; or have your administrator correct the path in keepwell.yaml."
     ),
-    "file-waiting": "Run keepwell ingest; if it should run by itself, see why it did not.",
-    "file-old": "Ask who delivers it why nothing comes.",
-    "file-without-news": "Ask who delivers it whether the export still takes in new days.",
-    "events-silent": "Look at the program that sends them.",
-    "events-behind": "The worker brings them in every minute: see whether keepwell worker runs.",
-    "quarantined": "Have the source corrected, then run keepwell quarantine retry.",
-    "coverage-over": "If the source goes on, extend covers in keepwell.yaml.",
+    "file-empty": "Ask whoever delivers it to send it again.",
+    "ingest-failed": (
+        "Have what the message names mended, then ask your administrator to run keepwell ingest "
+        "again. The data are as they were before."
+    ),
+    "files-end": "Ask whoever delivers it for the files of the days since.",
+    "file-waiting": (
+        "Ask your administrator to run keepwell ingest and, if it should run by itself, to see "
+        "why it did not."
+    ),
+    "file-old": "Ask whoever delivers it why nothing comes.",
+    "file-without-news": "Ask whoever delivers it whether the export still takes in new days.",
+    "events-silent": "Ask your administrator to look at the program that sends them.",
+    "events-behind": (
+        "They are brought in every minute: ask your administrator whether keepwell worker runs."
+    ),
+    "quarantined": (
+        "Have the source corrected, then ask your administrator to run keepwell quarantine retry."
+    ),
+    "coverage-over": (
+        "If the source goes on, ask your administrator to extend covers in keepwell.yaml."
+    ),
 }
 """What to do about it, in English."""
 
@@ -131,6 +146,7 @@ class Files:
         newest_file: which one that is, relative to keepwell.yaml.
         fault: code of a cause when they cannot be read: 'file-missing' or 'file-empty'.
         at_fault: the path concerned.
+        last_day: the latest day in the names of its files, where they say one.
     """
 
     name: str
@@ -142,6 +158,7 @@ class Files:
     newest_file: str = ""
     fault: str = ""
     at_fault: str = ""
+    last_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,15 +336,28 @@ class _Look:
         assert came is not None
         read = found.read_at or found.held.written_at
         named = {"at": came, "path": newest.newest_file}
+        ended = self._ended(dated, found) if late else []
         if read is not None and came > read:
-            return [Cause("file-waiting", named)]
+            return [*ended, Cause("file-waiting", named)]
         if not late or found.newest is None:
             return []
+        if ended:
+            return ended
         local = to_date(local_day(came, self.workspace.zone))
         unopened = count_open(local, self.today, self.is_open)
         if unopened > (UNKNOWN if found.usual is None else found.usual) + 1:
             return [Cause("file-old", named)]
         return [Cause("file-without-news", {"at": came, "day": found.newest})]
+
+    def _ended(self, dated: Sequence[Files], found: Freshness) -> list[Cause]:
+        """That the files themselves end: an old file that came again must not hide it."""
+        days = [source.last_day for source in dated if source.last_day is not None]
+        if len(days) < len(dated):
+            return []
+        since = count_open(max(days) + timedelta(days=1), self.today, self.is_open)
+        if since <= (UNKNOWN if found.usual is None else found.usual):
+            return []
+        return [Cause("files-end", {"day": max(days), "n": since})]
 
     def _of_events(self, found: Freshness, late: bool) -> list[Cause]:
         if not late or found.held is None or found.held.written_at is None:
@@ -358,9 +388,19 @@ def _files(workspace: Workspace, name: str) -> Files:
             return replace(found, fault=fault, at_fault=spot.empty or path)
         newest = datetime.fromtimestamp(spot.newest, UTC)
         found = replace(found, count=found.count + spot.count, size=found.size + spot.size)
+        named = _named(spot.last_day)
+        if named is not None and (found.last_day is None or named > found.last_day):
+            found = replace(found, last_day=named)
         if found.newest is None or newest > found.newest:
             found = replace(found, newest=newest, newest_file=spot.newest_file)
     return found
+
+
+def _named(day: str) -> date | None:
+    try:
+        return date.fromisoformat(day) if day else None
+    except ValueError:
+        return None  # such as 31 February: a number that looks like a day
 
 
 def _read_by(workspace: Workspace, table: str, sql: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from keepwell.core.text import LOCALES
 from keepwell.frame.context import Frame
 from keepwell.frame.problem import MEDIA_TYPE, TooMany, problem
+from keepwell.web.pages.errors import error_page
 
 RESERVED: Final = 0.25
 """Share of places on top that only what must not be lost may take."""
@@ -40,6 +41,7 @@ class Gate:
     def __init__(self, app: Any, prefix: str) -> None:
         self.app = app
         self.inside = 0
+        self._prefix = prefix
         self._first = frozenset(prefix + end for end in FIRST)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -52,7 +54,8 @@ class Gate:
         if scope["method"] == "POST" and scope["path"] in self._first:
             places += max(1, int(places * RESERVED))
         if self.inside >= places:
-            await _refuse(Request(scope))(scope, receive, send)
+            to_program = scope["path"].startswith(f"{self._prefix}/")
+            await _refuse(Request(scope), to_program)(scope, receive, send)
             return
         self.inside += 1
         try:
@@ -61,9 +64,11 @@ class Gate:
             self.inside -= 1
 
 
-def _refuse(request: Request) -> Response:
+def _refuse(request: Request, to_program: bool) -> Response:
     error = TooMany("request.overloaded", retry_after=1)
-    chinese = request.headers.get("accept-language", "").lower().startswith("zh")
     number = str(getattr(request.state, "request_id", "–"))
+    if not to_program:
+        return error_page(request, error, number)
+    chinese = request.headers.get("accept-language", "").lower().startswith("zh")
     body = problem(error, number, LOCALES[1] if chinese else LOCALES[0])
     return Response(body.model_dump_json(), body.status, error.headers, MEDIA_TYPE)

@@ -89,6 +89,26 @@ def test_alerts_and_hand_overs_reach_their_owner(desk):
     assert subjects(desk.http("m3")) == ["case_1"]
 
 
+def test_a_batch_of_cases_is_told_once_to_each_owner(desk):
+    desk.usual()
+    with desk.tx() as tx:
+        for number, owner in enumerate(["m3", "m3", "m2", "m3"]):
+            data = {"owner_id": owner, "batch_id": "batch_1", "from": "m1", "tier": "mild"}
+            emit(tx, Event(EventName.CASE_REASSIGNED, f"case_{number}", "user_l1", "c4", data))
+    desk.now.move(minutes=1)
+    with desk.tx() as tx:
+        data = {"owner_id": "m1", "batch_id": "batch_1", "from": "m3", "undone": True}
+        emit(tx, Event(EventName.CASE_REASSIGNED, "case_0", "user_l1", "c4", data))
+    (many,) = desk.http("m3").get(URL).json()["items"]
+    assert (many["title"], many["subject"]) == ("3 cases are yours now (from m1)", "batch_1")
+    assert many["client_id"] is None
+    assert "tier" not in many["data"]
+    (one,) = desk.http("m2").get(URL).json()["items"]
+    assert one["title"] == "Case of client c4 is yours now (from m1)"
+    (back,) = desk.http("m1").get(URL).json()["items"]
+    assert back["title"] == "Case of client c4 is yours again: a reassignment was undone"
+
+
 def test_users_without_a_place_get_notices_of_their_role(desk):
     desk.usual()
     with desk.tx() as tx:

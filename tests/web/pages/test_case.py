@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from keepwell.core.text import catalogue
 from keepwell.intervene.case import service, work
-from keepwell.intervene.case.model import CaseTask
+from keepwell.intervene.case.model import Case, CaseTask
 from keepwell.intervene.case.policy import State
 from keepwell.intervene.case.story import LINES
 from keepwell.intervene.contact.policy import AIM_TITLES, CHANNEL_TITLES, DIRECTION_TITLES
+from keepwell.intervene.exit import service as exits
 from keepwell.trust.access.model import User
 from keepwell.web.pages import case_words
 from tests.intervene.case.helpers import open_case
@@ -169,6 +170,9 @@ def test_the_gate_speaks_first_and_is_asked_again(desk, case):
     assert first.status == 409
     assert "contact" in first.unfolded
     assert first.forms[f"/cases/{case}/contacts"]["contact_note"] == "Hm"
+    assert "Not recorded: quiet hours, 21:00 to 08:00. Call after 08:00;" in first.text
+    boxes = [[a for _, a in p.tags if a.get("name") == "contact_happened"] for p in (seen, first)]
+    assert [len(found) for found in boxes] == [0, 1]  # only once it was refused
     second = send(desk, case, "contacts", read=first, contact_happened="1")
     assert "on record as a breach" in second.text
 
@@ -176,7 +180,7 @@ def test_the_gate_speaks_first_and_is_asked_again(desk, case):
 def test_a_no_is_honoured_and_no_step_pushes_after_it(desk, case):
     after = send(desk, case, "contacts", contact_result="refused")
     assert "nobody may contact the client to keep them" in after.text
-    assert "No more contacts to keep the client" in after.text
+    assert "Service only: do not try to keep the client" in after.text
     assert "close" in after.unfolded
 
 
@@ -302,6 +306,8 @@ def test_a_case_moves_ends_and_is_reopened(desk, case):
     for_nothing = send(desk, case, "close", close_note="Stays")
     assert for_nothing.status == 422
     assert for_nothing.forms[f"/cases/{case}/close"]["close_note"] == "Stays"
+    assert "#close" in moved.links
+    assert any("No talk" in a.get("data-ask", "") for _, a in moved.tags)
     groups = [a["label"] for t, a in moved.tags if t == "optgroup"]
     assert groups == ["Recovered", "Lost", "False alarm"]
     ended = send(
@@ -354,6 +360,19 @@ def test_a_service_case_does_not_ask_to_keep_anybody(desk):
     assert form["contact_aim"] == "service"
 
 
+def test_a_case_about_leaving_says_what_was_asked_until_it_is_done(desk):
+    desk.usual()
+    with desk.tx() as tx:
+        exits.request_exit(tx, desk.actors["m1"], client_id="c1", kind="transfer")
+    desk.settle()
+    with desk.tx() as tx:
+        case_id = tx.session.scalar(select(Case.case_id).where(Case.reason == "exit-request"))
+    shown = page(desk, case_id)
+    assert "Transfer securities to another broker. The request is open." in shown.text
+    assert "One contact left" not in shown.text
+    assert "/clients/c1#exits" in shown.links
+
+
 def test_in_chinese_no_english_is_left(desk, case):
     with desk.tx() as tx:
         tx.session.get_one(User, "user_m1").locale = "zh"
@@ -364,8 +383,9 @@ def test_in_chinese_no_english_is_left(desk, case):
     shown = page(desk, case)
     for words in ("下一步", "工单经过", "承诺时限", "流失风险"):
         assert words in shown.text
+    told = re.sub(r"Person \w+", "", shown.text)  # people, not a word
     english = {
-        m for m in catalogue() if len(m) > 3 and re.search(r"\b" + re.escape(m) + r"\b", shown.text)
+        m for m in catalogue() if len(m) > 3 and re.search(r"\b" + re.escape(m) + r"\b", told)
     }
     assert not english
 

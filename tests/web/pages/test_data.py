@@ -13,6 +13,7 @@ import pytest
 from keepwell.core.errors import REASONS, KeepwellError
 from keepwell.observe import freshness
 from keepwell.observe.contract import TABLES
+from keepwell.observe.folders import spotted
 from keepwell.observe.freshness import REMEDIES, TITLES, WORDS
 from keepwell.observe.ingest import ingest
 from keepwell.observe.quarantine_view import form
@@ -115,7 +116,7 @@ def test_nothing_was_read_in_yet(stocked):
     with stocked.http("admin") as http:
         said = words(http.get("/data"))
         assert "Nothing of it was ever read in." in said
-        assert "Run keepwell ingest." in said
+        assert "Ask your administrator to run keepwell ingest." in said
         assert "The lake is empty" in words(http.get("/data/lake"))
         assert "every row that came kept the contract" in words(http.get("/data/quarantine"))
 
@@ -135,7 +136,7 @@ def test_fresh_then_no_new_file(stocked):
         page = http.get("/data")
         said = words(page)
         assert "No new file since 4 Mar 2026 06:00: in/a.csv." in said
-        assert "Ask who delivers it why nothing comes." in said
+        assert "Ask whoever delivers it why nothing comes." in said
         assert "#table-trade" in Words(page.text).links
         only = words(http.get("/data?show=stale"))
         assert "Trades" in only
@@ -153,6 +154,33 @@ def test_a_new_file_that_nobody_read_in_and_one_without_news(stocked):
     with desk.http("l1") as http:
         said = words(http.get("/data"))
     assert "The newest file, of 06:00, was read in and holds nothing after 20 Feb 2026." in said
+
+
+def test_an_old_file_that_came_again_does_not_hide_that_no_later_one_came(stocked):
+    desk = stocked
+    seen(fill(desk, "2026-02-20", name="2026-02-20.csv"), desk.now.at - timedelta(days=8))
+    ingest(desk.frame.workspace)
+    seen(
+        desk.frame.workspace.root / "in" / "2026-02-20.csv", datetime.now(UTC) + timedelta(hours=1)
+    )
+    with desk.http("l1") as http:
+        said = words(http.get("/data"))
+        assert "No file of a later day has come (last: 20 Feb 2026; trading days since: " in said
+        assert "has not been read in yet: in/2026-02-20.csv" in said
+        only = words(http.get("/data?cause=files-end"))
+        assert "Trades" in only.split("Comes from")[1].split("Events on the way")[0]
+        assert words(http.get("/data?cause=nothing-such"))
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [("2026-03-01.csv", "20260301"), ("t_20260301_v2.csv", "20260301"), ("a2026030199.csv", ""),
+     ("from-2026-01-01-to-2026-01-31.csv", "20260131"), ("2026-13-01.csv", "")],
+)  # fmt: skip
+def test_the_day_in_a_files_name(tmp_path, name, day):
+    (tmp_path / name).write_text("x", "utf-8")
+    assert spotted(tmp_path, "*.csv").last_day == day
+    assert spotted(tmp_path, name).last_day == day
 
 
 def test_a_failed_ingest_says_why_and_a_good_one_forgets_it(stocked):
@@ -242,7 +270,7 @@ def test_lake_and_manifests(stocked):
     with desk.http("l1") as http:
         said = words(http.get("/data/lake"))
     assert "Trades +40" in said
-    assert "Trades +" in said.split("Manifests")[1]
+    assert "Trades +" in said.split("Data versions (manifests)")[1]
 
 
 def test_generations(stocked):

@@ -78,8 +78,9 @@ def test_language_is_chosen_before_and_after_the_log_in(browser):
     assert "Log-in name" in browser.get("/login").text
     browser.post("/language", data={"locale": "zh", "next": "/login"})
     assert "登录名" in browser.get("/login").text
-    log_in(browser)
-    assert "通知" in browser.get("/notices").text, "the log-in remembers the choice"
+    assert 'name="locale" value="zh"' in browser.get("/login").text
+    log_in(browser, locale="zh")
+    assert "通知" in browser.get("/notices").text, "the pages speak as the log-in did"
     browser.post("/language", data={"locale": "en", "next": "/notices"})
     assert ">Notices<" in browser.get("/notices").text
     browser.cookies.delete("keepwell-language")

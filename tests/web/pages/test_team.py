@@ -66,18 +66,24 @@ def test_cases_are_given_away_after_a_look_and_come_back(team):
     place = planned.headers["location"]
     page = http.get(place).text
     assert "2 cases change hands" in page
+    assert "live cases: 3 → 1" in page
+    assert "live cases: 0 → 2" in page
     assert owners(team, team.cases[:2]) == ["m1", "m1"]
     done = http.post(place)
     batch = done.headers["location"]
     assert owners(team, team.cases[:3]) == ["m2", "m2", "m1"]
     page = http.get(batch).text
     assert f'action="{batch}/undo"' in page
-    assert batch in http.get("/team").text
+    lately = http.get("/team").text.split('id="lately"')[1].split("</section>")[0]
+    assert batch in lately
+    assert re.search(r"→ [^·]+ · .*See or undo", lately)
     assert browser(team, "l2").get(batch).status_code == 404
     assert http.post(batch + "/undo").headers["location"] == batch
     assert owners(team, team.cases[:3]) == ["m1"] * 3
     page = http.get(batch).text
     assert "Back with whoever had them: 2." in page
+    assert "Was reassigned, then undone:" in page
+    assert "This plan was carried out, then undone." in http.get(place).text
     assert "/undo" not in page
     assert http.post(batch + "/undo").status_code == 409
 

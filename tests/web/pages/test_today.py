@@ -22,6 +22,8 @@ from keepwell.intervene.case.urgency import Due, Edges, due_of, place
 from keepwell.trust.access.model import User
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.model import Client
+from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.consent.service import record_consent
 from tests.intervene.case.helpers import open_case
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' {{ 7*7 }}"
@@ -273,7 +275,24 @@ def test_the_first_line_says_whom_to_call_why_and_how_long(desk, busy):
 
 def test_the_first_line_says_when_no_contact_may_be_made(desk, busy):
     desk.now.set(desk.now.at.replace(hour=14))  # 22:00 in Shanghai
-    assert "No contact to keep the client now: It is quiet time" in page(desk).text
+    shown = page(desk).text
+    assert shown.count("Quiet hours: contacts to keep a client are possible again at 08:00") == 1
+    assert "Do not try to keep the client now:" not in shown  # once is enough
+    desk.now.move(hours=14)
+    assert "Quiet hours" not in page(desk).text
+
+
+def test_the_first_line_says_what_else_forbids_a_contact(desk, busy):
+    with desk.tx() as tx:
+        for client in ("c1", "c2", "c3"):
+            record_consent(tx, desk.actors["m1"], client, Purpose.MARKETING, False)
+    assert "Do not try to keep the client now: The client refuses" in page(desk).text
+
+
+def test_old_scores_are_told_to_be_old(desk, busy):
+    assert "they are not new" not in page(desk).text
+    desk.now.move(days=8)
+    assert re.search(r"Scores are of \d+ \w+ 2026; they are not new\.", page(desk).text)
 
 
 def test_a_service_is_no_matter_of_the_score(desk):
@@ -283,7 +302,8 @@ def test_a_service_is_no_matter_of_the_score(desk):
         tx.session.execute(update(Client).values(reasons=reasons))
     warn(desk, "c1", AlertReason.COMPLAINT_OVERDUE, "moderate")
     shown = page(desk)
-    assert "a service that every client gets, whatever the score" in shown.text
+    assert "Complaint is overdue: serve in time, do not try to keep them" in shown.text
+    assert "Service only: do not try to keep the client" in shown.text
     assert "Uses the app less" not in shown.text
 
 

@@ -210,5 +210,7 @@ def _own(
     if giver is not None:
         take_back(tx, actor, case, giver)
     lend(tx, actor, case, owner)
-    more = {"from": giver, "to": owner, "batch_id": batch_id, "tasks": len(tasks)}
+    more: dict[str, Any] = {"from": giver, "to": owner, "batch_id": batch_id, "tasks": len(tasks)}
+    if evidence is EvidenceKind.CASE_REASSIGN_UNDONE:
+        more["undone"] = True
     tell(tx, actor, case, EventName.CASE_REASSIGNED, evidence, more)

@@ -7,13 +7,15 @@ from typing import Any
 from keepwell.frame.database import Tx
 from keepwell.frame.events import Event, EventName, subscribe
 from keepwell.intervene.notice.policy import NoticeKind
-from keepwell.intervene.notice.service import manager_of, notify, notify_role
+from keepwell.intervene.notice.service import joined, manager_of, notify, notify_role
 from keepwell.trust.access.policy import Role
 
 _SHOWN = (
     "alert_id", "case_id", "exit_id", "clock", "title", "share", "level", "tier", "reason", "state",
     "due_at",
 )  # fmt: skip
+
+_GIVEN = ("from", "batch_id", "undone")
 
 
 @subscribe(EventName.ALERT_RAISED)
@@ -25,8 +27,12 @@ def on_alert(tx: Tx, event: Event) -> None:
 
 @subscribe(EventName.CASE_REASSIGNED)
 def on_reassigned(tx: Tx, event: Event) -> None:
-    """The new owner hears of it."""
-    _tell(tx, [event.data.get("owner_id")], NoticeKind.CASE_REASSIGNED, event.subject, event)
+    """The new owner hears of it: once for all cases of a reassignment, or of its undoing."""
+    owner, batch = event.data.get("owner_id"), event.data.get("batch_id")
+    if not (owner and batch and joined(tx, owner, batch, event.data.get("from"))):
+        data = {n: event.data[n] for n in _GIVEN if event.data.get(n) is not None}
+        kind = NoticeKind.CASE_REASSIGNED
+        notify(tx, [str(owner or "")], kind, event.subject, event.client_id, _data(event) | data)
 
 
 @subscribe(EventName.CLOCK_WARNED)

@@ -22,7 +22,7 @@ class NoticeKind(StrEnum):
 
 TITLES: Final[dict[NoticeKind, str]] = {
     NoticeKind.ALERT_RAISED: "New alert ({tier}): client {client}",
-    NoticeKind.CASE_REASSIGNED: "Case {subject} is now yours",
+    NoticeKind.CASE_REASSIGNED: "Case of client {client} is yours now (from {who})",
     NoticeKind.CLOCK_BREACHED: "{clock}: the promised time has passed (client {client})",
     NoticeKind.CLOCK_ESCALATED: "{clock}: passed up to you, level {level} (client {client})",
     NoticeKind.CLOCK_WARNED: "{clock}: {share} % of the time has passed (client {client})",
@@ -30,6 +30,15 @@ TITLES: Final[dict[NoticeKind, str]] = {
     NoticeKind.EXIT_UNSETTLED: "Exit request {subject} is still not settled",
 }
 """Title of each kind, in English."""
+
+_GIVEN: Final[dict[tuple[bool, bool], str]] = {
+    (False, False): "Case of client {client} is yours now",
+    (False, True): "Case of client {client} is yours again: a reassignment was undone",
+    (True, False): "{n} cases are yours now",
+    (True, True): "{n} cases are yours again: a reassignment was undone",
+}
+"""Titles of cases that came to somebody, by whether they are several and come back."""
+_GIVEN_BY: Final = "{n} cases are yours now (from {who})"
 
 TIERS: Final = {"none": "no tier", "mild": "mild", "moderate": "moderate", "severe": "severe"}
 
@@ -43,7 +52,9 @@ def words(
         kind: what it is about.
         subject: id of the alert, case or exit request.
         client_id: whom it is about.
-        data: facts from the event; `title` holds a clock's name in both languages.
+        data: facts from the event; `title` holds a clock's name in both languages; of cases
+            that came to somebody `n` says how many, `from` whose they were, `undone` that they
+            come back.
         locale: 'en' or 'zh'.
     """
     title = data.get("title") or {}
@@ -53,6 +64,17 @@ def words(
         "clock": title.get(locale) or title.get("en") or data.get("clock", "–"),
         "level": data.get("level", "–"),
         "share": round(100 * float(data.get("share", 0))),
+        "who": data.get("from"),
+        "n": data.get("n", 1),
         "tier": tr(TIERS.get(str(data.get("tier")), "no tier"), locale),
     }
-    return tr(TITLES[kind], locale, **fields)
+    return tr(_title(kind, data), locale, **fields)
+
+
+def _title(kind: NoticeKind, data: dict[str, Any]) -> str:
+    if kind is not NoticeKind.CASE_REASSIGNED:
+        return TITLES[kind]
+    many, undone = data.get("n", 1) > 1, bool(data.get("undone"))
+    if undone or not data.get("from"):
+        return _GIVEN[many, undone]
+    return _GIVEN_BY if many else TITLES[kind]

@@ -35,6 +35,15 @@ def page(tx: Tx, actor: Actor, limit: int, cursor: str | None, unread: bool) -> 
     return tx.session.scalars(page_of(statement, _ORDER, (int, datetime, str), limit, cursor)).all()
 
 
+def of_batch(tx: Tx, staff_id: str, kind: str, batch_id: str) -> Notice | None:
+    """The notice about a batch that was written at this very moment, if any."""
+    statement = select(Notice).where(  # unscoped: who is told, no client is read
+        Notice.staff_id == staff_id, Notice.at == tx.at, Notice.kind == kind
+    )
+    some = tx.session.scalars(statement)
+    return next((row for row in some if row.data.get("batch_id") == batch_id), None)
+
+
 def unread_count(tx: Tx, actor: Actor, most: int) -> int:
     """How many of one's own notices are unread, counted up to `most`."""
     some = (

@@ -21,7 +21,7 @@ class NoticeOut(BaseModel):
         notice_id: its id.
         kind: what it is about.
         title: what it says, in the reader's language.
-        subject: id of the alert, case or exit request.
+        subject: id of the alert, case or exit request; of a reassignment of several cases.
         client_id: whom it is about.
         data: the facts behind the title.
         at: when it came.

@@ -55,6 +55,31 @@ def notify_role(
     return len(users)
 
 
+def joined(tx: Tx, staff_id: str, batch_id: str, giver: str | None) -> bool:
+    """Count one more case in the notice of the batch that somebody is getting just now.
+
+    Args:
+        tx: the unit of work, in which the whole batch is given.
+        staff_id: who gets the cases.
+        batch_id: the batch.
+        giver: whose the case was.
+
+    Returns:
+        Whether there was such a notice.
+    """
+    found = repo.of_batch(tx, staff_id, NoticeKind.CASE_REASSIGNED, batch_id)
+    if found is None:
+        return False
+    # It is about several clients now: what was said of the first one goes.
+    kept = {name: value for name, value in found.data.items() if name in ("batch_id", "undone")}
+    if giver is not None and found.data.get("from") == giver:
+        kept["from"] = giver
+    found.data = kept | {"n": found.data.get("n", 1) + 1}
+    found.subject, found.client_id = batch_id, None
+    tx.session.flush()
+    return True
+
+
 def leads_of(tx: Tx, owner_id: str | None) -> list[str]:
     """Who leads the team of a member of staff; empty when nobody does."""
     return repo.leads(tx, owner_id) if owner_id else []

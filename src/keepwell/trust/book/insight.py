@@ -14,7 +14,7 @@ from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book import insight_repo as repo
 from keepwell.trust.book.insight_repo import Published, Warned
 
-MANY: Final = 250_000
+MANY: Final = 20_000
 """Clients in a generation from which on totals are counted once and kept for a while."""
 
 _LIFE: Final = timedelta(minutes=5)

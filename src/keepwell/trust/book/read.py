@@ -103,6 +103,11 @@ def choices(tx: Tx, actor: Actor) -> Choices:
     )  # fmt: skip
 
 
+def scores_of(tx: Tx) -> datetime | None:
+    """The instant of the scores in force; None before the first publication."""
+    return choice_repo.as_of(tx)
+
+
 def staff_names(tx: Tx, staff_ids: Collection[str]) -> dict[str, str]:
     """Names of members of staff, by number."""
     return choice_repo.names(tx, staff_ids)

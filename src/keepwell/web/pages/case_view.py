@@ -23,6 +23,8 @@ from keepwell.intervene.contact import policy as contact_policy
 from keepwell.intervene.contact.policy import Aim, Verdict, may_contact
 from keepwell.intervene.contact.service import facts_of, forbidden
 from keepwell.intervene.context.service import why
+from keepwell.intervene.exit import policy as exit_policy
+from keepwell.intervene.exit import service as exits
 from keepwell.trust.access.mask import show as masked
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book.service import get_client
@@ -67,7 +69,7 @@ def case_context(
     since = _since(entries, visit)
     return {
         "case": case, "place": "/cases/" + quote(case_id, safe=""), "clocks": clocks,
-        **_client(tx, actor, case),
+        **_client(tx, actor, case), "asked": _asked(tx, actor, case, tongue),
         "reason": tongue.names(policy.REASON_TITLES, case["reason"]),
         "steps": _steps(case, story, tongue), "reopens": _reopens(tx, actor, case),
         "people": repo.staff_names(tx, [case["escalated_to"]]),
@@ -79,6 +81,7 @@ def case_context(
         "alerts": _alerts(tx, actor, case, tongue), "opened_form": visit.text("form"),
         "correcting": next((e for e in entries if correct and e.note_id == correct), None),
         "limits": tx.frame.settings.case, "zone": tx.frame.zone,
+        "quiet": tx.frame.settings.contact,
         "can": _can(actor), **_choices(tx, actor, case, tongue),
     }  # fmt: skip
 
@@ -101,6 +104,19 @@ def _client(tx: Tx, actor: Actor, case: dict[str, Any]) -> dict[str, Any]:
     scored = case["reason"] in policy.SCORE_REASONS
     told = why(client, actor, currency)[:MOST_REASONS] if scored else []
     return {"client": masked(actor, client, currency), "why": told}
+
+
+def _asked(tx: Tx, actor: Actor, case: dict[str, Any], tongue: Tongue) -> list[dict[str, Any]]:
+    """What the client of a live case about leaving has asked for and not yet got."""
+    about = case["live"] and case["reason"] == policy.CaseReason.EXIT_REQUEST
+    if not about or not actor.may(Permission.EXIT_READ):
+        return []
+    found = exits.page(tx, actor, case["client_id"], None, MOST, None)
+    return [
+        {"words": tongue.names(exit_policy.KIND_TITLES, row.kind), "at": row.requested_at}
+        for row in found
+        if row.completed_at is None and row.cancelled_at is None
+    ]
 
 
 def _clocks(views: Sequence[ClockView], tongue: Tongue) -> list[dict[str, Any]]:
@@ -145,7 +161,9 @@ def _steps(case: dict[str, Any], story: Story, tongue: Tongue) -> list[dict[str,
     codes: list[str] = [state.value for state in policy.LIVE]
     at = len(codes) if ended else codes.index(case["state"])
     names = [tongue.names(policy.STATE_TITLES, code) for code in codes]
-    names.append(tongue.names(policy.STATE_TITLES, case["state"]) if ended else tongue.t("Ended"))
+    names.append(
+        tongue.names(policy.STATE_TITLES, case["state"]) if ended else tongue.t("Case ended")
+    )
     taken = {line.new.get("state") for line, _ in story.lines}
     whole = story.earlier is None
     return [
@@ -275,6 +293,8 @@ def _choices(tx: Tx, actor: Actor, case: dict[str, Any], tongue: Tongue) -> dict
         ],
         "is_service": case["reason"] in policy.SERVICE_REASONS,
         "limited": tongue.names(RETENTION_WORDS, case["retention"])
-        if case["live"] and case["retention"] != policy.Retention.FREE else "",
+        # A case about the client's own business keeps nobody, however much would be allowed.
+        if case["live"] and case["retention"] != policy.Retention.FREE
+        and case["reason"] not in policy.SERVICE_REASONS else "",
         "keys": {name: new_id("form", tx.at) for name in ("contact", "note", "task", "file")},
     }  # fmt: skip

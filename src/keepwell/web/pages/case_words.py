@@ -41,8 +41,8 @@ TIER_NAMES: Final = {tier.code: title for tier, title in TIER_TITLES.items()}
 
 RETENTION_WORDS: Final = {
     Retention.FREE: "Contacts to keep the client are possible again",
-    Retention.ONCE: "One contact to keep the client is left: the client asked to leave",
-    Retention.NONE: "No more contacts to keep the client",
+    Retention.ONCE: "The client asked to leave: one contact left to keep them",
+    Retention.NONE: "Service only: do not try to keep the client",
 }
 """How many contacts may still try to keep a client, in English."""
 

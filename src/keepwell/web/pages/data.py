@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Final
@@ -80,25 +81,34 @@ Short = Annotated[str | None, Query(max_length=200)]
 
 @router.get("/data")
 def sources_page(
-    show: Annotated[str | None, Query(pattern="^(stale|all)$")] = None,
+    show: Annotated[str | None, Query(pattern="^(stale|trouble|all)$")] = None,
+    cause: Annotated[str | None, Query(max_length=40)] = None,
     visit: Visit = visiting(Permission.DATA_READ),
 ) -> Response:
-    """Every table with its source: how fresh, and if not, why."""
+    """Every table, or those of one state or cause, with its source: how fresh; if not, why."""
 
     def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
         tongue = visit.tongue(actor)
         state, fault = _events(tx, actor)
         found = _report(tx, actor, state)
         tables = sorted(found.tables, key=lambda table: _ORDER[table.standing])
-        ill = [table for table in tables if table.standing in ("stale", "trouble")]
+        shown = [
+            table for table in tables
+            if (show in (None, "all") or table.standing == show)
+            and (cause is None or any(one.code == cause for one in table.causes))
+        ]  # fmt: skip
+        troubles = _troubles(tables)
         generations, in_force = book.generations(tx, actor, GENERATIONS)
         return _common(found) | {
-            "tables": ill if show == "stale" else tables, "all": len(tables), "ill": len(ill),
-            "only": show == "stale", "why": lambda cause: told(cause, tongue),
+            "tables": shown, "all": len(tables), "seldom": freshness.SELDOM,
+            "stood": Counter(table.standing for table in tables),
+            "only": show if show != "all" else None, "of_cause": cause,
+            "why": lambda one: told(one, tongue),
+            "shared": [c for c, some in troubles.items() if len(some) > max(3, len(tables) // 2)],
             "events": state, "events_fault": fault, "waiting": _waiting(tx, actor, state),
             "generations": generations, "in_force": in_force, "standings": STANDINGS,
             "states": STATES, "from_events": from_events,
-            "kept": lambda table: _kept(found, table), "troubles": _troubles(tables),
+            "kept": lambda table: _kept(found, table), "troubles": troubles,
             "cause_titles": freshness.TITLES, "remedies": freshness.REMEDIES,
         }  # fmt: skip
 

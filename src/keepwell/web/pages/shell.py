@@ -89,8 +89,9 @@ async def log_in(
     login: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
     next: Annotated[str, Form(max_length=2000)] = "/",
+    locale: Annotated[str, Form(max_length=2)] = "",
 ) -> Response:
-    """Open a session, or say why not."""
+    """Open a session, or say why not; the pages speak as the log-in page did."""
     refuse_other_sites(request)
     frame: Frame = request.app.state.frame
     secure = frame.settings.session.secure
@@ -107,9 +108,8 @@ async def log_in(
         return bare(
             request, "login.html", error.status, next=on_this_site(next), login=login, problem=words
         )
-    chosen = request.cookies.get(LANGUAGE)
-    if chosen in LOCALES:
-        await in_lane(partial(_speak, frame, opened.user_id, chosen))
+    if locale in LOCALES:
+        await in_lane(partial(_speak, frame, opened.user_id, locale))
     place = "/account/password" if opened.must_change else on_this_site(next)
     response = RedirectResponse(place, 303, {"Cache-Control": "no-store"})
     response.set_cookie(

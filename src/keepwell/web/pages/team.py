@@ -62,6 +62,7 @@ def team_page(
                 for name in ("live", "overdue", "today", "silent", "late", "held")
             },
             "batches": team.undoable(tx, actor), "kept": reassign.UNDO_KEPT, "place": place_of,
+            "names": {load.staff_id: load.name for load in loads},
             "address": PATH + ("" if chosen == "trouble" else "?sort=" + chosen),
         }  # fmt: skip
 
@@ -181,7 +182,7 @@ def _case(actor: Actor, row: Any) -> dict[str, Any]:
         "case_id": row.case_id, "client_id": row.client_id, "tier": row.tier,
         "name": team.shown_name(actor, row.client_name), "reason": row.reason, "state": row.state,
         "due_at": None if row.next_due_at == NOT_DUE else row.next_due_at,
-        "contacted_at": row.contacted_at, "opened_at": row.opened_at,
+        "contacted_at": row.contacted_at, "opened_at": row.opened_at, "owner_id": row.owner_id,
     }  # fmt: skip
 
 
@@ -220,7 +221,8 @@ def _told(tx: Tx, actor: Actor, plan_id: str, chosen: int) -> dict[str, Any]:
     told = team.plan(tx, actor, plan_id)
     giver = next(iter(told.gives), None)
     return {
-        **_moves(actor, told), "stay": max(0, chosen - len(told.plan.moves)),
+        **_moves(actor, told), "loads": {x.staff_id: x.live for x in team.overview(tx, actor)},
+        "stay": max(0, chosen - len(told.plan.moves)),
         "back_to": place_of(giver),
         "old": told.until is not None and tx.at > told.until,
     }  # fmt: skip

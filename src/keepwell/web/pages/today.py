@@ -41,10 +41,11 @@ from keepwell.intervene.case.queue import (
 from keepwell.intervene.case.urgency import Due
 from keepwell.intervene.clock.policy import PAUSE_TITLES
 from keepwell.intervene.contact import service as contacts
-from keepwell.intervene.contact.policy import Aim
+from keepwell.intervene.contact.policy import Aim, is_quiet
 from keepwell.intervene.context.service import why
 from keepwell.trust.access.mask import show
 from keepwell.trust.access.policy import Actor, Permission, Role, Scope
+from keepwell.trust.book.read import scores_of
 from keepwell.trust.preference import service as preferences
 from keepwell.web.pages.form import FormError, local_moment, parse
 from keepwell.web.pages.visit import Visit, visiting
@@ -57,6 +58,8 @@ MOST_AT_ONCE: Final = 100
 VIEWS: Final = "views.today"
 LOOKED: Final = "keepwell-looked"
 """Cookie with two instants: since when all is new to this browser, and its last look."""
+OLD_SCORES: Final = timedelta(days=7)
+"""Scores that are older are told to be."""
 AWAY: Final = timedelta(minutes=30)
 """Who comes back after so long has been away: what came meanwhile is new."""
 
@@ -179,7 +182,7 @@ def _context(
         "rows": rows, "first": first, "counts": found.counts, "Due": Due,
         "whole": not visit.wants_part,
         "more": more if found.more else "", "begun": begin if looking.cursor else "",
-        "verdict": _verdict(tx, actor, first) if first else "",
+        "verdict": _verdict(tx, actor, first) if first else "", "quiet": _quiet(tx),
         "several": several, "acts": actor.may(Permission.ALERT_ACT),
         "leads": actor.may(Permission.CASE_REASSIGN),
         "ticks": any(row["tick"] for row in rows) and actor.may(Permission.ALERT_ACT),
@@ -200,6 +203,7 @@ def _tools(tx: Tx, actor: Actor, visit: Visit) -> dict[str, Any]:
         "views": _views(tx, actor),
         "owners": owners(tx, actor) if actor.scope not in (Scope.OWN, Scope.NONE) else [],
         "tomorrow": (tx.at.astimezone(tx.frame.zone).date() + timedelta(days=1)).isoformat(),
+        "old": _old_scores(tx),
     }
 
 
@@ -237,7 +241,24 @@ def _verdict(tx: Tx, actor: Actor, row: dict[str, Any]) -> str:
     if row["reason"] in SERVICE_REASONS or row["name"] is None:
         return ""
     verdict = contacts.ask(tx, actor, row["client_id"], Aim.RETENTION)
-    return "" if verdict.allowed else contacts.forbidden(tx, verdict).words(actor.locale)
+    # Quiet time holds for every row: the page says it once.
+    if verdict.allowed or verdict.code == "contact.quiet-hours":
+        return ""
+    return contacts.forbidden(tx, verdict).words(actor.locale)
+
+
+def _quiet(tx: Tx) -> str:
+    """When quiet time ends, as a time of day; '' where it is not quiet now."""
+    settings = tx.frame.settings.contact
+    now = tx.at.astimezone(tx.frame.zone).time()
+    quiet = is_quiet(now, settings.quiet_from, settings.quiet_until)
+    return f"{settings.quiet_until:%H:%M}" if quiet else ""
+
+
+def _old_scores(tx: Tx) -> datetime | None:
+    """The instant of the scores where they are too old to go unsaid."""
+    at = scores_of(tx)
+    return at if at is not None and tx.at - at > OLD_SCORES else None
 
 
 # What is done with many
