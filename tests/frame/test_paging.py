@@ -62,9 +62,9 @@ def walk(desk, size, between=lambda tx: None):
 @settings(max_examples=5)
 @given(size=st.integers(1, 7))
 def test_pages_give_every_row_once_in_order(size, tmp_path_factory, sqlite_template):
-    from tests.conftest import _on_sqlite
+    from tests.desk import on_sqlite
 
-    desk = _on_sqlite(sqlite_template, tmp_path_factory.mktemp("paging"))
+    desk = on_sqlite(sqlite_template, tmp_path_factory.mktemp("paging"))
     people = [(f"s{i:02d}", "ABC"[i % 3]) for i in range(13)]
     with desk.tx() as tx:
         tx.session.add_all(Staff(staff_id=i, name=n, role="manager") for i, n in people)
@@ -106,9 +106,9 @@ def test_a_cursor_hides_its_values_and_their_length_and_cannot_be_made_up():
 
 
 def test_a_cursor_of_another_desk_is_refused(sqlite_template, tmp_path):
-    from tests.conftest import _on_sqlite
+    from tests.desk import on_sqlite
 
-    here, there = (_on_sqlite(sqlite_template, tmp_path / name) for name in ("a", "b"))
+    here, there = (on_sqlite(sqlite_template, tmp_path / name) for name in ("a", "b"))
     with here.frame.read():
         cursor = encode_cursor(["x"])
         assert decode_cursor(cursor, [str]) == ["x"]

@@ -104,10 +104,10 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(sqlite_template, tmp_path_factory):
-    from tests.conftest import _on_sqlite
+    from tests.desk import on_sqlite
 
     folder = tmp_path_factory.mktemp("attacks")
-    desk = _on_sqlite(sqlite_template, folder)
+    desk = on_sqlite(sqlite_template, folder)
     yield Scene(desk, folder)
     desk.close()
 
