@@ -7,6 +7,8 @@ DEMO := build/demo
 WORLD := build/world
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
+# Where these are set, pytest ends with whole messages of failed tests instead of a line each.
+unexport CI BUILD_NUMBER
 
 .PHONY: demo demo-world test check browser bench accuracy world desk pages pictures release docs lock clean
 .DEFAULT_GOAL := demo

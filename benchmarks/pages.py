@@ -5,6 +5,7 @@
 Without a workspace a desk is filled as for benchmarks/desk.py, on SQLite; with one, such as
 build/world after `make demo-world`, pages are measured with everything that panels hold.
 Server and client share the machine. Times are of whole requests over loopback, one at a time.
+CPU is the server's own for one request, mean; what else the machine does is not in it.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Cost:
         name: the page.
         p50: median time, ms.
         p95: ms.
+        cpu: of the server for one request, mean, ms; other work on the machine does not count.
         own_kb: the page itself, gzip.
         first_kb: with all its files, gzip, nothing cached.
         charts: whether it loads the chart library.
@@ -87,6 +89,7 @@ class Cost:
     name: str
     p50: float
     p95: float
+    cpu: float
     own_kb: float
     first_kb: float
     charts: bool
@@ -165,15 +168,19 @@ def _region(tx: Any, manager: Staff) -> str | None:
     return branch.region_id if branch else None
 
 
-def visit(tokens: dict[Role, str], ids: dict[str, str], rounds: int) -> list[Cost]:
+def visit(
+    process: psutil.Process, tokens: dict[Role, str], ids: dict[str, str], rounds: int
+) -> list[Cost]:
     """Ask for every page some times, in turn, and weigh it."""
     base = f"http://127.0.0.1:{PORT}"
     seconds: dict[str, list[float]] = {name: [] for name in VISITS}
+    spent = dict.fromkeys(VISITS, 0.0)
     bodies: dict[str, bytes] = {}
     clients = {role: httpx2.Client(headers={"Authorization": f"Bearer {token}"}, timeout=60)
                for role, token in tokens.items()}  # fmt: skip
     for number in range(rounds + 2):
         for name, (role, path) in VISITS.items():
+            before = sum(process.cpu_times()[:2])
             begun = time.perf_counter()
             answer = clients[role].get(base + path.format(**ids))
             taken = time.perf_counter() - begun
@@ -181,18 +188,22 @@ def visit(tokens: dict[Role, str], ids: dict[str, str], rounds: int) -> list[Cos
                 raise SystemExit(f"{name}: {answer.status_code} {answer.text[:300]}")
             if number >= 2:  # the first fill caches and prepare statements
                 seconds[name].append(taken * 1000)
+                spent[name] += sum(process.cpu_times()[:2]) - before
             bodies[name] = answer.content
-    return [weigh(name, np.array(seconds[name]), bodies[name]) for name in VISITS]
+    return [
+        weigh(name, np.array(seconds[name]), spent[name] / rounds * 1000, bodies[name])
+        for name in VISITS
+    ]
 
 
-def weigh(name: str, times: np.ndarray, body: bytes) -> Cost:
+def weigh(name: str, times: np.ndarray, cpu: float, body: bytes) -> Cost:
     """Times and weight of one page."""
     own = len(gzip.compress(body, 4)) / 1024
     by_url = {asset.url: asset for asset in assets().values()}
     asked = {url.partition("#")[0] for url in re.findall(r'"(/static/[^"]+)"', body.decode())}
     files = sum(len(by_url[url].packed) for url in asked) / 1024
     return Cost(
-        name, float(np.median(times)), float(np.quantile(times, 0.95)), own, own + files,
+        name, float(np.median(times)), float(np.quantile(times, 0.95)), cpu, own, own + files,
         "echarts" in body.decode(),
     )  # fmt: skip
 
@@ -255,9 +266,12 @@ def filled(args: argparse.Namespace) -> Iterator[tuple[Path, str]]:
 
 def table(costs: list[Cost]) -> list[str]:
     """The costs as rows of Markdown."""
-    lines = ["| page | p50 ms | p95 ms | page KB | first load KB |", "|---|---|---|---|---|"]
+    lines = [
+        "| page | p50 ms | p95 ms | CPU ms | page KB | first load KB |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
-        f"| {c.name} | {c.p50:.0f} | {c.p95:.0f} | {c.own_kb:.1f} | "
+        f"| {c.name} | {c.p50:.0f} | {c.p95:.0f} | {c.cpu:.0f} | {c.own_kb:.1f} | "
         f"{c.first_kb:.0f}{' with charts' if c.charts else ''} |"
         for c in costs
     ]
@@ -290,7 +304,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         frame.close()
         with server("desk", root, url, PORT) as process:
             socket.create_connection(("127.0.0.1", PORT)).close()
-            costs = visit(tokens, ids, args.rounds)
+            costs = visit(process, tokens, ids, args.rounds)
             paint = first_paint(tokens[Role.MANAGER], "/today")
             share = asyncio.run(idle_streams(process, tokens[Role.MANAGER], args.streams, 20))
     what = (

@@ -14,6 +14,25 @@ from sqlalchemy import create_engine, text
 
 from tests.desk import empty_tables, make_schema, on_sqlite, opened
 
+HEAVY = (
+    ("tests/crash/", "tests/contract/"),
+    ("tests/e2e/", "tests/cli/", "tests/world/", "tests/oracle/", "tests/properties/"),
+)
+"""What takes longest, by the process that begins with it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes get a half each, begin with the long tests, and steal short ones at the end.
+
+    The browser's tests stay together: they share a broker that takes a minute to make.
+    """
+    first, second, light = [], [], []
+    for item in items:
+        kind = next((n for n, folders in enumerate(HEAVY) if item.nodeid.startswith(folders)), 2)
+        (first, second, light)[kind].append(item)
+    cut = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *light[:cut], *second, *light[cut:]]
+
 
 @pytest.fixture(scope="session")
 def postgres():

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, insert, text
 from sqlalchemy.exc import DBAPIError
 
 from keepwell import rooms
+from keepwell.frame import database
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Base, Tx
 from keepwell.frame.settings import Settings
@@ -20,6 +21,10 @@ from keepwell.observe.workspace import Workspace
 from keepwell.trust.access.model import ApiToken, Branch, Region, Staff, Team, User
 from keepwell.trust.access.policy import GRANTS, Actor, Role
 from keepwell.trust.book.model import Client, Generation, Pointer
+
+# Most tests write one at a time: nobody waits for the gap that a long transaction leaves.
+GAPS_AFTER = database.LONG
+database.LONG = float("inf")  # type: ignore[misc]
 
 # A Wednesday, 10:00 in Shanghai: exchange and office are open.
 START = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
@@ -136,79 +141,37 @@ class Desk:
 
     def staff_up(self) -> None:
         """Make the people described above."""
+        services = ("compliance", "analyst", "admin", "auditor", "integration")
+        people = [(name, role, name, *where) for name, role, *where in _PEOPLE]
+        people += [(role, role, None, None, None, None) for role in services]
+        staff = [
+            {"staff_id": n, "name": f"Person {n}", "role": role, "active": True,
+             "team_id": team, "branch_id": branch, "region_id": region}
+            for n, role, known, team, branch, region in people if known
+        ]  # fmt: skip
         with self.tx() as tx:
-            for region in ("north", "south"):
-                tx.session.add(Region(region_id=region, name=region.title()))
-            tx.session.flush()
-            for branch, region in (("bn", "north"), ("bs", "south")):
-                tx.session.add(Branch(branch_id=branch, name=branch, region_id=region))
-            tx.session.flush()
-            for team, branch in (("tn1", "bn"), ("tn2", "bn"), ("ts1", "bs")):
-                tx.session.add(Team(team_id=team, name=team, branch_id=branch))
-            tx.session.flush()
-            for name, role, team, branch, region in _PEOPLE:
-                self._person(tx, name, role, team, branch, region)
-            for role in ("compliance", "analyst", "admin", "auditor", "integration"):
-                self._user(tx, role, role, None)
+            # In a few statements: nearly every test begins with it.
+            for table, rows in (
+                (Region, [{"region_id": r, "name": r.title()} for r in ("north", "south")]),
+                (Branch, [{"branch_id": b, "name": b, "region_id": r} for b, r in _BRANCHES]),
+                (Team, [{"team_id": t, "name": t, "branch_id": b} for t, b in _TEAMS]),
+                (Staff, staff),
+                (User, [_user(tx, n, role, known) for n, role, known, *_ in people]),
+                (ApiToken, [_token(tx, n, role) for n, role, *_ in people]),
+            ):
+                tx.session.execute(insert(table), rows)
+        for name, role, known, team, branch, region in people:
+            grant = GRANTS[Role(role)]
+            self.actors[name] = Actor(
+                f"user_{name}", f"Person {name}", Role(role), grant.scope, grant.permissions,
+                known, team, branch, region, "token", grant.unmasked,
+            )  # fmt: skip
 
-    def _person(self, tx: Tx, name, role, team, branch, region) -> None:
-        tx.session.add(
-            Staff(
-                staff_id=name,
-                name=f"Person {name}",
-                role=role,
-                team_id=team,
-                branch_id=branch,
-                region_id=region,
-                active=True,
-            )
-        )
-        tx.session.flush()
-        self._user(tx, name, role, name, team, branch, region)
-
-    def _user(self, tx: Tx, name, role, staff, team=None, branch=None, region=None) -> None:
-        grant = GRANTS[Role(role)]
-        tx.session.add(
-            User(
-                user_id=f"user_{name}",
-                login=name,
-                name=f"Person {name}",
-                role=role,
-                scope=grant.scope.value,
-                staff_id=staff,
-                locale="en",
-                active=True,
-                version=1,
-                must_change=False,
-                created_at=tx.at,
-            )
-        )
-        tx.session.flush()
-        tx.session.add(
-            ApiToken(
-                token_id=f"token_{name}",
-                user_id=f"user_{name}",
-                name="test",
-                prefix="kw_test",
-                digest=hashlib.sha256(token_of(name).encode()).digest(),
-                permissions=sorted(grant.permissions),
-                created_at=tx.at,
-                expires_at=tx.at + timedelta(days=3650),
-            )
-        )
-        self.actors[name] = Actor(
-            f"user_{name}",
-            f"Person {name}",
-            Role(role),
-            grant.scope,
-            grant.permissions,
-            staff,
-            team,
-            branch,
-            region,
-            "token",
-            grant.unmasked,
-        )
+    def another(self, name: str, role: str) -> None:
+        """One more user with a token."""
+        with self.tx() as tx:
+            tx.session.execute(insert(User), [_user(tx, name, role, None)])
+            tx.session.execute(insert(ApiToken), [_token(tx, name, role)])
 
     # The book
 
@@ -281,6 +244,9 @@ class Desk:
 
 _APPLICATION = []
 
+_BRANCHES = (("bn", "north"), ("bs", "south"))
+_TEAMS = (("tn1", "bn"), ("tn2", "bn"), ("ts1", "bs"))
+
 _PEOPLE = [
     ("m1", "manager", "tn1", "bn", "north"), ("m2", "manager", "tn1", "bn", "north"),
     ("m3", "manager", "tn2", "bn", "north"), ("m4", "manager", "ts1", "bs", "south"),
@@ -289,6 +255,23 @@ _PEOPLE = [
     ("l3", "lead", "ts1", "bs", "south"), ("d1", "director", None, None, "north"),
     ("d2", "director", None, None, "south"),
 ]  # fmt: skip
+
+
+def _user(tx: Tx, name: str, role: str, staff: str | None) -> dict[str, object]:
+    return {
+        "user_id": f"user_{name}", "login": name, "name": f"Person {name}", "role": role,
+        "scope": GRANTS[Role(role)].scope.value, "staff_id": staff, "locale": "en",
+        "active": True, "version": 1, "must_change": False, "created_at": tx.at,
+    }  # fmt: skip
+
+
+def _token(tx: Tx, name: str, role: str) -> dict[str, object]:
+    return {
+        "token_id": f"token_{name}", "user_id": f"user_{name}", "name": "test",
+        "prefix": "kw_test", "digest": hashlib.sha256(token_of(name).encode()).digest(),
+        "permissions": sorted(GRANTS[Role(role)].permissions), "created_at": tx.at,
+        "expires_at": tx.at + timedelta(days=3650),
+    }  # fmt: skip
 
 
 def token_of(name: str) -> str:

@@ -111,7 +111,7 @@ def test_workers_killed_within_every_kind_of_job(world, tmp_path):
             seconds = world.chance.random() * 0.1 if clocked else None
             if not killed(world, kind, world.chance.randrange(deep[kind]), seconds):
                 deep[kind] = max(1, deep[kind] // 3)  # its jobs are shorter
-        for steps in (world.chance.randrange(1, 6), 0):
+        for steps in (world.chance.randrange(1, 6), 0, 0):
             for kind in sorted(set(kinds) - set(deaths(world))):
                 world.give(kind)
                 killed(world, kind, steps, None)

@@ -158,13 +158,14 @@ def test_killed_at_any_moment_and_run_again(
     dice = random.Random(f"{stage} 20")
     hits = 0
     for moment in range(KILLS // 2):
-        root = tmp_path / str(moment)
-        shutil.copytree(origin, root)
+        # Every other one is killed again before it may end, on what the first kill left behind.
+        root = tmp_path / str(moment // 2)
+        if moment % 2 == 0:
+            shutil.copytree(origin, root)
         hits += killed_run(root, seconds * (moment + dice.random()) / (KILLS // 2))
         assert counts(root) in (before, outcome)
-        if moment % 3 == 0:
-            killed_run(root, seconds * dice.random())
-            assert counts(root) in (before, outcome)
+        if moment % 2 == 0:
+            continue
         whole_run(root)
         assert counts(root) == outcome
         assert_whole(root, expected)

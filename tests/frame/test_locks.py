@@ -10,8 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from keepwell.frame import database, locks
-from keepwell.frame.database import LONG, PATIENCE
+from keepwell.frame.database import PATIENCE
 from keepwell.trust.access.model import Region, User
+from tests.desk import GAPS_AFTER
 
 LATER = 30
 """Seconds after which a thread that should have come on has not."""
@@ -120,8 +121,11 @@ def test_a_lock_ends_with_its_transaction_also_when_it_fails(desk):
 # SQLite's one lock
 
 
-def test_who_waits_comes_in_between_the_long_transactions_of_a_busy_worker(sqlite_desk):
+def test_who_waits_comes_in_between_the_long_transactions_of_a_busy_worker(
+    sqlite_desk, monkeypatch
+):
     """SQLite's own way of waiting sleeps past the gaps that such a worker leaves."""
+    monkeypatch.setattr(database, "LONG", GAPS_AFTER)
     desk, inside, begun = sqlite_desk, threading.Event(), threading.Event()
     rounds = 0
 
@@ -135,8 +139,8 @@ def test_who_waits_comes_in_between_the_long_transactions_of_a_busy_worker(sqlit
     while not inside.is_set() and rounds < 100:
         with desk.tx() as tx:
             begun.set()
-            while tx.lasted < 2 * LONG:
-                inside.wait(LONG)
+            while tx.lasted < 2 * GAPS_AFTER:
+                inside.wait(GAPS_AFTER)
         rounds += 1
     came = inside.is_set()
     thread.join(LATER)
@@ -189,4 +193,4 @@ def test_a_connection_that_waited_in_vain_is_as_it_was(hasty):
 
 
 def test_patience_outlasts_any_transaction_of_the_desk():
-    assert PATIENCE > 100 * LONG
+    assert PATIENCE > 100 * GAPS_AFTER

@@ -115,8 +115,8 @@ def test_metrics_name_kinds_states_and_routes_only(dead):
     answered = f'keepwell_requests_total{{method="POST",{route},status="404"}}'
     timed = f'keepwell_request_seconds_count{{method="POST",{route}}}'
     before = dead.http().get("/metrics").text
-    dead.http("admin").post("/api/v1/jobs/job_4711/retry")
-    dead.http().get("/secret/path/4711")
+    dead.http("admin").post("/api/v1/jobs/job_of_nobody/retry")
+    dead.http().get("/secret/path/of_nobody")
     dead.now.move(seconds=90)
     text = dead.http().get("/metrics").text
     assert 'keepwell_jobs{kind="test.fails",state="dead"} 1.0' in text
@@ -124,7 +124,7 @@ def test_metrics_name_kinds_states_and_routes_only(dead):
     assert "keepwell_oldest_due_job_seconds 90.0" in text
     for line in (answered, timed):
         assert number(text, line) == number(before, line) + 1
-    assert "4711" not in text
+    assert "nobody" not in text
     assert "secret" not in text
 
 

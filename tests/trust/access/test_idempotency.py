@@ -65,8 +65,7 @@ def test_the_version_is_part_of_the_request(full):
 
 
 def test_keys_of_different_users_are_different_keys(full):
-    with full.tx() as tx:
-        full._user(tx, "second", "admin", None)
+    full.another("second", "admin")
     post(full, "k1")
     assert post(full, "k1", who="second").json()["code"] == "access.place-taken"
 
