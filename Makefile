@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := build/demo
 WORLD := build/world
+# Processes that share the tests.
+TESTERS ?= 2
 MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 # Where these are set, pytest ends with whole messages of failed tests instead of a line each.
@@ -35,8 +37,10 @@ demo-world: $(VENV)/run.stamp
 	$(BIN)/keepwell world new --clients 20000 --days 600 --seed 7 --out $(WORLD)
 	$(BIN)/keepwell demo --workspace $(WORLD)
 
-test: check browser
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+# Chromium comes while the types are checked: that takes one core, this the network.
+test: $(VENV)/dev.stamp
+	+$(MAKE) --no-print-directory -j2 check browser
+	$(BIN)/python -m pytest -q -n $(TESTERS) --dist worksteal
 
 check: $(VENV)/dev.stamp
 	mkdir -p $(MPLCONFIGDIR)

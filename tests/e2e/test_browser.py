@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from keepwell.core.text import tr
-from tests.e2e.conftest import PICTURES
+from tests.e2e.conftest import PICTURES, STORE
 from tests.e2e.visitor import Visitor, chromium
 
-STORE = bool(os.environ.get("KEEPWELL_PICTURES"))
 SERIOUS = ("serious", "critical")
 
 
