@@ -5,6 +5,10 @@ from __future__ import annotations
 MESSAGES: dict[str, str] = {
     "action.file-missing": "There is no file {path}.",
     "action.id-unknown": "There is no action {id!r}; nearest: {nearest}.",
+    "action.record-changed": (
+        "Rules or actions of that day are not what they were when this was decided; it cannot be "
+        "made again."
+    ),
     "action.wording-forbidden": (
         "{file}, line {line}: {key}: {phrase!r} may not stand in an action (rule {rule})."
     ),
