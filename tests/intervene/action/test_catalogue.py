@@ -107,7 +107,7 @@ def test_the_order_of_a_file_does_not_matter_to_the_digest_but_its_content_does(
     one = Catalogue.shipped().with_text(MINE).on(DAY)
     other = Catalogue.shipped().with_text(MINE.replace("minutes: 30", "minutes: 31")).on(DAY)
     again = Catalogue.shipped().with_text(MINE).on(DAY)
-    assert one.digest() == again.digest() != other.digest()
+    assert one.digest == again.digest != other.digest
     assert list(one.by_id) == sorted(one.by_id)
 
 

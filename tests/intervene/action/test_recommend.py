@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepwell.core.errors import DataError
+from keepwell.core.errors import DataError, UsageError
 from keepwell.intervene.action.catalogue import Action, Actions, Catalogue, Who
-from keepwell.intervene.action.gate import Answer, Stage
+from keepwell.intervene.action.gate import Answer, Cap, ContactPolicy, Stage
 from keepwell.intervene.action.recommend import (
     ASSUMED_MINUTES,
     Economics,
     Outlook,
     ProvenEffect,
 )
-from keepwell.intervene.action.record import facts_from, facts_record, record, replay
+from keepwell.intervene.action.record import (
+    context,
+    context_digest,
+    decision_from,
+    decision_record,
+    facts_from,
+    facts_record,
+    record,
+    replay,
+    restore,
+)
+from keepwell.intervene.contact.policy import Channel
+from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.suitability.rulebook import RuleBook
 from tests.intervene.action.given import ACTIONS, DAY, action, client, clients, recommender
 
@@ -148,16 +160,22 @@ def test_many_is_one_after_the_other(pairs):
     assert together == [recommender().one(facts, outlook) for facts, outlook in pairs]
 
 
-def test_a_record_does_not_replay_against_other_rules_or_actions():
-    maker, facts, outlook = recommender(), client(), Outlook(0.2, 10**6)
-    stored = record(maker, facts, outlook, maker.one(facts, outlook))
+def stored_of(facts, outlook):
+    maker = recommender()
+    within = json.loads(json.dumps(context(maker)))
+    made = maker.one(facts, outlook)
+    return within, json.loads(json.dumps(record(facts, outlook, made, context_digest(within))))
+
+
+def test_a_context_is_not_restored_with_other_rules_or_actions():
+    within, _ = stored_of(client(), Outlook(0.2, 10**6))
     book = RuleBook.shipped()
     other = RuleBook(
         rule.model_copy(update={"signed_by": "x"}) if rule.id == "SU-1" else rule
         for rule in book.versions
     )
     with pytest.raises(DataError) as caught:
-        replay(stored, Catalogue.shipped(), other)
+        restore(within, Catalogue.shipped(), other)
     assert caught.value.code == "action.record-changed"
     changed = Catalogue(
         Action.model_validate(a.model_dump(by_alias=True) | {"minutes": 99})
@@ -166,28 +184,48 @@ def test_a_record_does_not_replay_against_other_rules_or_actions():
         for a in Catalogue.shipped().versions
     )
     with pytest.raises(DataError):
-        replay(stored, changed, book)
+        restore(within, changed, book)
+    with pytest.raises(UsageError):
+        restore(within, Catalogue(Catalogue.shipped().versions[1:]), book)
 
 
 def test_a_record_replays_after_rules_and_actions_have_new_versions():
-    maker, facts, outlook = recommender(), client(), Outlook(0.2, 10**6)
-    stored = record(maker, facts, outlook, maker.one(facts, outlook))
+    within, stored = stored_of(client(), Outlook(0.2, 10**6))
     old = Catalogue.shipped().version("service-call", 1)
-    newer = (
-        *Catalogue.shipped().versions,
-        old.model_copy(update={"version": 2, "since": date(2026, 11, 1), "minutes": 99}),
-    )
-    made, again = replay(stored, Catalogue(newer), RuleBook.shipped())
-    assert json.dumps(again) == json.dumps(stored)
+    newer = old.model_copy(update={"version": 2, "since": date(2026, 11, 1), "minutes": 99})
+    catalogue = Catalogue([*Catalogue.shipped().versions, newer])
+    made, again = replay(stored, restore(within, catalogue, RuleBook.shipped()))
+    assert json.loads(json.dumps(again)) == stored
     assert made.best.action.version == 1
 
 
-def test_a_record_holds_no_outlook_of_who_refuses_profiling():
-    from keepwell.trust.consent.policy import Purpose
+def test_another_policy_proven_effects_and_costs_come_back():
+    maker = recommender(
+        policy=ContactPolicy(
+            time(22), time(7), (Cap(1, 3, Channel.SMS),), "drop", require_consent=True
+        ),
+        economics=Economics("CNY", dict.fromkeys(Who, 7), assumed=False),
+        proven={("service-call", 1): ProvenEffect(0.3, 0.1, 0.5, "experiment 7")},
+    )
+    within = json.loads(json.dumps(context(maker)))
+    back = restore(within, Catalogue.shipped(), RuleBook.shipped())
+    assert (back.policy, back.economics.minute) == (maker.policy, maker.economics.minute)
+    assert back.proven == maker.proven
+    assert context_digest(context(back)) == context_digest(within)
 
-    maker = recommender()
+
+@settings(max_examples=60, deadline=None)
+@given(clients)
+def test_decisions_come_back_from_their_record_with_their_words(facts):
+    for option in recommender().one(facts, Outlook(0.2, 10**6)).options:
+        stored = json.loads(json.dumps(decision_record(option.decision)))
+        back = decision_from(stored)
+        assert back == option.decision
+        assert back.words("zh") == option.decision.words("zh")
+
+
+def test_a_record_holds_no_outlook_of_who_refuses_profiling():
     facts = replace(client(), consents={Purpose.PROFILING: False})
-    outlook = Outlook(0.7, 10**6)
-    stored = record(maker, facts, outlook, maker.one(facts, outlook))
+    _, stored = stored_of(facts, Outlook(0.7, 10**6))
     assert stored["outlook"] is None
     assert "0.7" not in json.dumps(stored)

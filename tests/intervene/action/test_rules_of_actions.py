@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from keepwell.intervene.action.catalogue import Action, Catalogue
 from keepwell.intervene.action.gate import Answer, ClientFacts, ContactPolicy, Stage
 from keepwell.intervene.action.recommend import Outlook
-from keepwell.intervene.action.record import record, replay
+from keepwell.intervene.action.record import context, context_digest, record, replay, restore
 from keepwell.intervene.contact.policy import Aim, Channel
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.suitability.rulebook import RuleBook
@@ -50,8 +50,9 @@ def refused_entry(**changes):
 def test_su_6_every_recommendation_can_be_made_again_from_its_record(facts, outlook):
     maker = recommender()
     made = maker.one(facts, outlook)
-    stored = json.loads(json.dumps(record(maker, facts, outlook, made)))
-    again, restored = replay(stored, Catalogue.shipped(), RuleBook.shipped())
+    within = json.loads(json.dumps(context(maker)))
+    stored = json.loads(json.dumps(record(facts, outlook, made, context_digest(within))))
+    again, restored = replay(stored, restore(within, Catalogue.shipped(), RuleBook.shipped()))
     assert json.loads(json.dumps(restored)) == stored
     assert again.best == made.best
     assert again.options == made.options

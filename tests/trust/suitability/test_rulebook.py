@@ -111,8 +111,8 @@ def test_a_rule_that_is_not_in_force_does_not_judge():
 
 def test_digests_change_with_the_rules():
     then, now = BOOK.on(date(2019, 1, 1)), BOOK.on(date(2026, 1, 1))
-    assert then.digest() != now.digest()
-    assert now.digest() == RuleBook.parse(FILE.read_text("utf-8")).on(date(2026, 1, 2)).digest()
+    assert then.digest != now.digest
+    assert now.digest == RuleBook.parse(FILE.read_text("utf-8")).on(date(2026, 1, 2)).digest
 
 
 @pytest.mark.parametrize(

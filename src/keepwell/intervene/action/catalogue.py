@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -282,6 +282,7 @@ class Actions:
             raise UsageError("action.id-unknown", id=action_id, nearest=close)
         return self.by_id[action_id]
 
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the digests of all actions in force."""
         text = "\n".join(f"{a.name} {a.digest()}" for a in self)

@@ -1,11 +1,16 @@
 """The record of a recommendation: all that decided it, so that it can be made again (rule SU-6).
 
+What is the same for every client at one instant is the context, stored once; a record names it by
+its digest and holds what was known of the client.
+
 Plain values only, fit for JSON, for the ledger and for the evidence log: ids, codes, days and
 amounts; no name, no text that a person wrote.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -13,7 +18,15 @@ from zoneinfo import ZoneInfo
 
 from keepwell.core.errors import DataError
 from keepwell.intervene.action.catalogue import Actions, Catalogue, Who
-from keepwell.intervene.action.gate import Cap, ClientFacts, ContactPolicy, Decision, Touch
+from keepwell.intervene.action.gate import (
+    Answer,
+    Cap,
+    ClientFacts,
+    ContactPolicy,
+    Decision,
+    Stage,
+    Touch,
+)
 from keepwell.intervene.action.recommend import (
     Economics,
     Option,
@@ -32,40 +45,58 @@ FORMAT: Final = 1
 """Version of this layout."""
 
 
-def record(
-    recommender: Recommender, facts: ClientFacts, outlook: Outlook, made: Recommendation
-) -> dict[str, Any]:
-    """All that decided a recommendation, and what it was.
+def context(recommender: Recommender) -> dict[str, Any]:
+    """All that decided besides the client: the same for everybody at one instant, stored once.
 
     Args:
-        recommender: what made it.
-        facts: what it was given.
-        outlook: what it was given; it is left out for a client who refuses profiling.
-        made: the recommendation.
+        recommender: what recommends.
     """
     actions, rules = recommender.actions, recommender.rules
-    refuses = facts.consents.get(Purpose.PROFILING) is False
+    economics = recommender.economics
     return {
         "format": FORMAT,
-        "at": made.at.isoformat(),
+        "at": recommender.at.isoformat(),
         "zone": recommender.zone.key,
         "rules": {
             "day": rules.day.isoformat(),
             "known": rules.known.isoformat(),
             "names": sorted(rule.name for rule in rules),
-            "digest": rules.digest(),
+            "digest": rules.digest,
         },
-        "actions": {"names": [action.name for action in actions], "digest": actions.digest()},
+        "actions": {"names": [action.name for action in actions], "digest": actions.digest},
         "policy": _policy(recommender.policy),
         "economics": {
-            "currency": recommender.economics.currency,
-            "minute": {who.value: n for who, n in recommender.economics.minute.items()},
-            "assumed": recommender.economics.assumed,
+            "currency": economics.currency,
+            "minute": {who.value: n for who, n in sorted(economics.minute.items())},
+            "assumed": economics.assumed,
         },
         "proven": [
             [i, v, p.reduction, p.low, p.high, p.source]
             for (i, v), p in sorted(recommender.proven.items())
         ],
+    }
+
+
+def context_digest(stored: Mapping[str, Any]) -> str:
+    """SHA-256 of a context, by which records name it."""
+    text = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record(
+    facts: ClientFacts, outlook: Outlook, made: Recommendation, within: str
+) -> dict[str, Any]:
+    """What decided about one client, and what was recommended.
+
+    Args:
+        facts: what the recommender was given.
+        outlook: what it was given; it is left out for a client who refuses profiling.
+        made: the recommendation.
+        within: digest of the context.
+    """
+    refuses = facts.consents.get(Purpose.PROFILING) is False
+    return {
+        "context": within,
         "facts": facts_record(facts),
         "outlook": None if refuses else [outlook.p_leave, outlook.value],
         "owed": [option.action.name for option in made.owed],
@@ -75,47 +106,54 @@ def record(
     }
 
 
+def restore(stored: Mapping[str, Any], catalogue: Catalogue, book: RuleBook) -> Recommender:
+    """The recommender of a stored context.
+
+    Args:
+        stored: what `context` gave, as JSON gives it back.
+        catalogue: holds at least the versions that were in force then.
+        book: the same for the rules.
+
+    Raises:
+        DataError: `action.record-changed`: rules or actions of those days are not what they were.
+        UsageError: an action of the context is not in the catalogue.
+    """
+    known = stored["rules"]
+    rules = book.on(date.fromisoformat(known["day"]), date.fromisoformat(known["known"]))
+    at, zone = datetime.fromisoformat(stored["at"]), ZoneInfo(stored["zone"])
+    found = [catalogue.version(*_name(name)) for name in stored["actions"]["names"]]
+    actions = Actions(at.astimezone(zone).date(), {action.id: action for action in found})
+    if (rules.digest, actions.digest) != (known["digest"], stored["actions"]["digest"]):
+        raise DataError("action.record-changed")
+    economics = stored["economics"]
+    minute = {Who(who): n for who, n in economics["minute"].items()}
+    return Recommender(
+        actions,
+        rules,
+        at,
+        zone,
+        _policy_from(stored["policy"]),
+        Economics(economics["currency"], minute, economics["assumed"]),
+        {(i, v): ProvenEffect(*rest) for i, v, *rest in stored["proven"]},
+    )
+
+
 def replay(
-    stored: Mapping[str, Any], catalogue: Catalogue, book: RuleBook
+    stored: Mapping[str, Any], recommender: Recommender
 ) -> tuple[Recommendation, dict[str, Any]]:
     """Make a recommendation again from its record.
 
     Args:
         stored: what `record` gave, as JSON gives it back.
-        catalogue: holds at least the versions that were in force then.
-        book: the same for the rules.
+        recommender: that of the record's context, by `restore`.
 
     Returns:
         The recommendation and its record, which equals `stored` when nothing was changed.
-
-    Raises:
-        DataError: `action.record-changed`: rules or actions of those days are not what they were.
-        UsageError: an action of the record is not in the catalogue.
     """
-    known = stored["rules"]
-    rules = book.on(date.fromisoformat(known["day"]), date.fromisoformat(known["known"]))
-    at = datetime.fromisoformat(stored["at"])
-    found = [catalogue.version(*_name(name)) for name in stored["actions"]["names"]]
-    day = at.astimezone(ZoneInfo(stored["zone"])).date()
-    actions = Actions(day, {action.id: action for action in found})
-    now = (rules.digest(), actions.digest())
-    if now != (stored["rules"]["digest"], stored["actions"]["digest"]):
-        raise DataError("action.record-changed")
-    economics = stored["economics"]
-    minute = {Who(who): n for who, n in economics["minute"].items()}
-    recommender = Recommender(
-        actions,
-        rules,
-        at,
-        ZoneInfo(stored["zone"]),
-        _policy_from(stored["policy"]),
-        Economics(economics["currency"], minute, economics["assumed"]),
-        {(i, v): ProvenEffect(*rest) for i, v, *rest in stored["proven"]},
-    )
     facts = facts_from(stored["facts"])
     outlook = Outlook(*stored["outlook"]) if stored["outlook"] else Outlook()
     made = recommender.one(facts, outlook)
-    return made, record(recommender, facts, outlook, made)
+    return made, record(facts, outlook, made, context_digest(context(recommender)))
 
 
 def facts_record(facts: ClientFacts) -> dict[str, Any]:
@@ -170,8 +208,8 @@ _PLAIN: Final = (
 
 
 def decision_record(decision: Decision) -> dict[str, Any]:
-    """A decision of the gate as plain values."""
-    return {
+    """A decision of the gate as plain values; what is nothing is left out."""
+    found = {
         "answer": decision.answer.value,
         "channel": decision.channel,
         "until": decision.until.isoformat() if decision.until else None,
@@ -181,6 +219,27 @@ def decision_record(decision: Decision) -> dict[str, Any]:
         "fields": dict(decision.fields),
         "skippable": decision.skippable,
     }
+    return {name: value for name, value in found.items() if value}
+
+
+def decision_from(stored: Mapping[str, Any]) -> Decision:
+    """The decision of a record, with its words in both languages."""
+    kinds = {"channel": Channel, "purpose": Purpose}
+    fields = stored.get("fields", {})
+    return Decision(
+        Answer(stored["answer"]),
+        Channel(stored["channel"]) if "channel" in stored else None,
+        datetime.fromisoformat(stored["until"]) if "until" in stored else None,
+        Stage(stored["stage"]) if "stage" in stored else None,
+        stored.get("code"),
+        tuple(stored.get("rules", ())),
+        tuple((name, kinds.get(name, _same)(value)) for name, value in fields.items()),
+        stored.get("skippable", False),
+    )
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _option(option: Option) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -199,6 +199,7 @@ class Rules:
         """Ids with the versions in force, such as 'SU-1@1'; for the evidence of a decision."""
         return tuple(self.by_id[i].name for i in rule_ids if i in self.by_id)
 
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the digests of all rules in force."""
         text = "\n".join(f"{r.name} {r.digest()}" for r in sorted(self, key=lambda r: r.name))
