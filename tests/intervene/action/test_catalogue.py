@@ -137,6 +137,7 @@ def test_the_order_of_a_file_does_not_matter_to_the_digest_but_its_content_does(
         ("reduction: 0.05", "reduction: .nan", "data-file.value-invalid", 15),
         ("aim: retention", "aim: service\n    mandatory: yes", "data-file.value-invalid", 5),
         ("aim: retention", "aim: retention\n    mandatory: true", "data-file.value-invalid", 2),
+        ("aim: retention", "aim: service\n    purposes: [marketing]", "data-file.value-invalid", 2),
         ("aim: retention", "aim: retention\n    price: 5", "data-file.key-unknown", 5),
         ("id: salon", "id: Salon Nr 1", "data-file.value-invalid", 2),
         ("id: salon", "id: service-call", "data-file.value-invalid", 2),

@@ -236,6 +236,17 @@ def test_at_sending_the_way_that_was_recommended_is_tried_first():
     assert decide(channel=Channel.LETTER).code == "gate.channel-other"
 
 
+@pytest.mark.parametrize("absent", [(), ("R-EXIT-3",), ("CT-2",)])
+@pytest.mark.parametrize("open_", [{"exiting": True}, {"complaints": 1}])
+def test_a_refusal_of_service_does_not_stop_what_is_open(open_, absent):
+    service = action(aim="service")
+    refusing = client(consents={Purpose.SERVICE: False})
+    rules = rules_without(*absent)
+    assert decide(service, refusing, rules=rules).code == "contact.service-refused"
+    needed = replace(refusing, **open_)
+    assert decide(service, needed, rules=rules).answer is Answer.GO
+
+
 def test_what_is_owed_knows_no_limits_and_is_never_lost():
     owed = action(aim="service", mandatory=True, situation="complaint")
     many = tuple(ago(PHONE, "talk", hours=n) for n in range(20))
@@ -246,7 +257,7 @@ def test_what_is_owed_knows_no_limits_and_is_never_lost():
     assert decide(owed, unreached).channel is PHONE
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(clients, st.integers(0, 23), st.sampled_from(["downgrade", "delay", "drop"]))
 def test_whatever_the_client_an_answer_is_whole_and_lawful(facts, hour, on_cap):
     at = datetime(2026, 11, 2, hour, tzinfo=ZONE)

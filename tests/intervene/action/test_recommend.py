@@ -122,7 +122,7 @@ def test_a_chance_is_a_chance():
             Outlook(p, 1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(clients, st.floats(0, 1), st.integers(0, 10**9))
 def test_every_action_has_its_decision_and_every_refusal_its_words(facts, p, value):
     made = recommender().one(facts, Outlook(p, value))

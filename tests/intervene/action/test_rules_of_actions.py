@@ -45,7 +45,7 @@ def refused_entry(**changes):
         Action.model_validate(ENTRY | changes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(clients, outlooks)
 def test_su_6_every_recommendation_can_be_made_again_from_its_record(facts, outlook):
     maker = recommender()
@@ -93,7 +93,7 @@ def test_in_1_there_is_no_field_for_one():
         refused_entry(**{field: 1})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(clients, st.floats(0, 1), st.integers(0, 10**9))
 def test_in_2_no_score_changes_a_price(facts, p, value):
     """Whatever the score: the same actions, costs, words and decisions of the gate."""
