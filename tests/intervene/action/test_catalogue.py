@@ -77,6 +77,7 @@ def test_all_effects_that_ship_are_assumed_and_say_where_they_are_from():
         assert action.effect.assumed is True
         assert len(action.effect.source.en) > 20
         assert action.effect.reduction <= 0.25
+        assert action.cost.amount == 0  # works in every currency
 
 
 def test_actions_that_speak_for_a_product_need_consent_and_a_level():
