@@ -18,26 +18,31 @@ FORBIDDEN = {
         rebate|a cash back|kickback|gift card|small gifts|voucher|coupon|a discount|bonus
         loyalty points|reward points|free trades|commission-free|free of charge|zero commission
         no commission|zero fees|waive the fee|prize draw|complimentary service|special offer
-        below cost|fee free|0% commission|cash-back
+        below cost|fee free|0% commission|cash-back|pay you 100 yuan|a cash reward|a present
+        trading credit|a tablet as a thank-you|a commission holiday|two tickets
         返佣|返现|回扣|打折|八折|优惠|特惠|赠送|礼品|红包|代金券|体验券|优惠券|购物卡|积分|补贴|福利
         免费|免佣|零佣金|0佣金|零手续费|佣金全免|减免|不收佣金|不收手续费|低于成本|送您一张|白送|抽奖|奖励
+        送电影票|送小礼物|请客户吃饭|赠阅|给客户100元|现金奖励|满三个月返还|利是
         費用減免|贈送|優惠|紅包|積分""",
     "IN-2": """
         a personal rate|special commission|individual pricing|exclusive fee|custom rates
         lower your fee|reduce the client's commission|cut their fees|negotiate the rate
+        make the trading costs cheaper|a VIP rate
         match the rival's price|a better rate|commission of 2 bps|fees at 1
         专属费率|单独佣金|个人费率|专属价格|佣金下调|下调您的佣金|费率降至|降低手续费|佣金万1.5
-        佣金万一点五|手续费千分之一|万2.5的佣金|议价|一人一价|專屬佣金|傭金下調""",
+        申请更低的佣金|佣金可以谈|佣金优待|申请VIP费率|佣金万一点五|手续费千分之一|万2.5的佣金|议价|一人一价|專屬佣金|傭金下調""",
     "IN-3": """
         if you stay|as long as the client remains|stay for six months|keep the account for 90 days
         do not leave|do not transfer|cancel the transfer|delay the withdrawal|block the closing
+        you lose the benefits if you close|convince them not to move|do not let the client go
+        what is lost on leaving|closing takes weeks|please remain a client|talk her out of it
         an exit fee|lock-in period|a minimum holding|clawback|forfeit|penalty|hold the withdrawal
         不要转出|别销户|取消转户|暂缓销户|推迟提现|劝阻转出|撤回投诉|放弃销户|只要您留下|如果客户留下
-        留存3个月|锁定期|转出须缴违约金|销户将扣回|冻结账户|限制提现|暫緩銷戶|留满半年""",
+        销户很麻烦|转户需要很久|销户后权益失效|说服客户不转户|留存3个月|锁定期|转出须缴违约金|销户将扣回|冻结账户|限制提现|暫緩銷戶|留满半年""",
     "SU-8": """
         guaranteed|risk-free|no risk|cannot lose|promise a return|compensate any loss
-        capital protected|trade on your behalf
-        保本|保证收益|承诺收益|稳赚|零风险|无风险|赔偿损失|兜底|全权委托|代客理财|保證收益|穩賺""",
+        returns of at least|double your money|capital protected|trade on your behalf
+        年化收益不低于|翻倍|本金安全|收益有保障|保本|保证收益|承诺收益|稳赚|零风险|无风险|赔偿损失|兜底|全权委托|代客理财|保證收益|穩賺""",
 }
 PHRASES = [
     (rule, phrase.strip())
@@ -55,6 +60,12 @@ Carry out the closing today.
 Call about the complaint that is open for twelve days.
 Send the reading of the market with date and author.
 She may end the plan on any day.
+Send the client the facts about money-market funds.
+Keep the client informed every day until it is mended.
+Offer to explain what idle cash could be used for.
+Open a ticket with the engineers and call back.
+Close the case when the client says that it is solved.
+Ask what went wrong before the withdrawal failed, and see that it goes through.
 说明公布的费用档次，逐笔核对已收的费用。
 介绍融资融券、债券和证券账户的区别。
 按时办理销户、转户和提现申请，告知办理进度。
@@ -62,6 +73,9 @@ She may end the plan on any day.
 与客户一起看最近三个月的持仓报告。
 发送一份市场解读，推送风险提示。
 说明收益会波动，可能亏损。
+告知客户资产100万元以上可约见投顾。
+核对误收的费用，按规定退还。
+提醒客户测评将到期，可在线重新测评。
 """.strip().splitlines()
 
 

@@ -34,6 +34,7 @@ _LEAVE: Final = (
     "转出|转走|转户|转托管|转移资产|销户|撤指定|撤销指定|离开|离场|"
     "提现|出金|取款|取现|提款|投诉|卖出"
 )
+_GO: Final = "转出|转走|转户|转托管|销户|撤指定|撤销指定|离开|离场|提现|出金|取款"
 _DOWN: Final = "下调|调低|降低|降到|降至|减少|减半|调整|低至|优于"
 
 _CHINESE: Final[dict[str, tuple[str, ...]]] = {
@@ -45,7 +46,9 @@ _CHINESE: Final[dict[str, tuple[str, ...]]] = {
         "(零|0|无|免)(佣|手续费|费率|费用|成本交易|交易费)|不收(取)?(佣|手续费|费|任何费)",
         f"({_FEE})(全免|为零|为0|归零|低于成本)|低于成本|成本价",
         "(?<![发推寄报递])送(您|你|客户)?(一|1|现金|股|券|钱|金|话费|卡|手机|会员|流量|书|月)|白送|倒贴",
-        "新人专享|专享(价|费|券|礼)|会员价|试用券",
+        "新人专享|专享(价|费|券|礼)|会员价|试用券|赠|优待|利是|红色信封|酬谢|充值|旅游",
+        "请(您|你|客户)?(吃饭|用餐|看电影)|(?<![发推寄报递])送[^。;；]{0,4}(票|品|礼|包|机|箱)",
+        "(给|送|奖|返|补|付)[^。;；]{0,8}(元|块钱)|(门|机|电影|演出)票",
     ),
     "IN-2": (
         f"(专属|专享|单独|特别|特殊|个人|个性化|定制|独家|内部)(的)?({_FEE}|价格|报价|定价|收费)",
@@ -55,6 +58,8 @@ _CHINESE: Final[dict[str, tuple[str, ...]]] = {
         f"({_FEE})[^。;；]{{0,8}}[0-9]+(\\.[0-9]+)?(%|‰|bp)",
         f"(万|千)(分之)?[0-9零一二三四五六七八九十点.]+(的)?({_FEE})",
         "议价|一人一价|按人定价|差别定价|底价|跟价|比价匹配|谈(佣金|费率|价)",
+        f"更低的?({_FEE})|({_FEE})(可以|可|能)?(谈|优待|照顾|让步|特批)",
+        "(vip|申请|特批)[^。;；]{0,4}(佣金|费率)",
         f"按(评分|风险|流失)[^。;；]{{0,6}}({_FEE}|定价|价格)",
     ),
     "IN-3": (
@@ -66,12 +71,16 @@ _CHINESE: Final[dict[str, tuple[str, ...]]] = {
         "(如果|只要|若|凡|倘若|假如)(您|你|客户)?[^。;；]{0,6}(留下|留在|不走|继续持有|保留账户)",
         "(留下|留存|留满|留够|待满|保留|持有|持满|锁定|留在我们)[^。;；]{0,6}[0-9一二三四五六七八九十半两]+(个)?(天|日|周|月|年)",
         "锁定期|最短持有|留存期|(留下|留存)(来)?(即|就|才|便|后)(可|能|有|会|享)",
+        f"({_GO})[^。;；]{{0,5}}(麻烦|很久|困难|失效|不划算|吃亏|损失|没有了)",
+        f"(劝|说服|劝说|要求|挽留)(您|你|客户)?[^。;；]{{0,4}}(不|别|勿|放弃|取消|暂缓)({_GO})",
         f"限制({_LEAVE})|冻结(账户|资金|资产|权限)|({_LEAVE})限制",
     ),
     "SU-8": (
         "保本|保息|保收益|保底|保证(收益|盈利|赚|不亏|回报)|承诺(收益|盈利|回报|保本|不亏)|收益(保证|承诺)",
         "稳赚|稳赢|稳健盈利|包赚|包赢|必涨|必赚|只赚不赔|不会亏|不亏损|零风险|0风险|无风险",
         "(补偿|赔偿|弥补|承担)(您的|你的|客户的|全部|投资)?(亏损|损失)|兜底|刚兑|刚性兑付",
+        "(收益|回报|年化)(率)?[^。;；]{0,6}(不低于|至少|有保障|保障|可达|翻倍|稳定在)",
+        "翻倍|本金(安全|无忧|保障|不亏)|包(本|息|收益)",
         "全权委托|代客理财|代客操盘|代您操作|代为操作",
     ),
 }
@@ -93,6 +102,13 @@ _ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         r"zero ?(cost )?(commissions?|fees?|cost|charge|price)|no (commissions?|fees?|charges?)",
         r"(0|nil) ?(percent )?(commissions?|fees?|cost|charge)|without (commissions?|fees?|charge)",
         r"waiv\w+|below (our )?cost|at cost|(loyalty|bonus|shopping|goods) points?|points for",
+        (
+            r"(pay|give|hand|offer|send)s?( (the|a|an|you|her|him|them|client|clients|some|small"
+            r"|two|\d+)){0,4} (yuan|rmb|cny|dollars?|euros?|cash|money(?! market)|credit|meal|tablet)"
+        ),
+        r"a present|presents|trading credits?|cash (credit|amount|sum)|treat (them|her|him)",
+        r"(commissions?|fees?|rates?) holidays?|as a thank you|\d+ ?(yuan|rmb|cny|dollars|euros)",
+        r"(cinema|concert|theatre|event|match|free|two|\d+) tickets?|(dinner|holiday|trip) for",
         r"on the house|(commissions?|fees?) (is|are) (zero|nil|waived|on us)|incentives?|subsid\w+",
     ),
     "IN-2": (
@@ -113,6 +129,7 @@ _ENGLISH: Final[dict[str, tuple[str, ...]]] = {
             rf"({_PRICE})( \w+){{0,4}} (of|to|at|is) \d+|\d+ ?(percent|bps|bp|basis points?)"
             rf"( \w+){{0,3}} ({_PRICE})"
         ),
+        rf"({_PRICE}|costs?)( \w+){{0,4}} cheaper|cheaper (trad\w+|deal\w*)|vip ({_PRICE})",
         rf"({_PRICE}) (by|from|according to|depending on) (the |their )?(score|risk)",
     ),
     "IN-3": (
@@ -123,9 +140,14 @@ _ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         ),
         rf"(do|does|did|will|would|must|should)? ?(not|never|don t|doesn t|won t) ({_LEAVING})",
         (
-            r"(stay|stays|staying|remain|remains|remaining|keep|keeps|hold|holds)( \w+){0,6} "
-            r"(day|days|week|weeks|month|months|year|years|quarter|quarters)"
+            r"(stay|stays|staying|remain|remains|remaining|keep|keeps|hold|holds)( \w+){0,6}"
+            r" (for|at least|until|another|minimum)( \w+){0,3} (day|week|month|year|quarter)s?"
         ),
+        rf"(lose|loses|losing|lost)( \w+){{0,5}} (if|when|on|by|upon)( \w+){{0,3}} ({_LEAVING})",
+        rf"not to (move|sell|{_LEAVING})|(not|never) let( \w+){{0,4}} ({_LEAVING})",
+        r"(convince|persuade|urge|press|talk|dissuade|discourage)( \w+){0,3} (out of|from|stay)",
+        rf"({_LEAVING})( \w+){{0,3}} (takes?|taking|needs?) (weeks|months|long|ages|a long)",
+        r"(to|must|should|please|us) (remain|stay)( as)?( \w+){0,2} (clients?|customers?|with)",
         r"lock ?(in|up)\w*|minimum (stay|holding|term|period)|clawback\w*|claw back|forfeit\w*",
         (
             r"(exit|closing|closure|termination|leaving|transfer|withdrawal) "
@@ -146,6 +168,8 @@ _ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         r"(promis\w+|assur\w+|ensur\w+)( \w+){0,4} (gain|profit|return|yield)s?",
         r"(cannot|can t|can not|never|not) lose|capital (protected|protection)|principal protected",
         r"(compensat\w+|reimburs\w+|cover|covers|make good|make up)( \w+){0,4} (loss|losses)",
+        r"(returns?|yields?|gains?|profits?) of (at least|up to|over|more|\d+)",
+        r"double (your|their|the|her|his) money",
         r"trade (for you|on your behalf)|discretionary mandate|full discretion",
     ),
 }
