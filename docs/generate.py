@@ -193,7 +193,20 @@ def _scenarios() -> str:
     return render()
 
 
+def _actions() -> str:
+    from keepwell.intervene.action.page import render
+
+    return render()
+
+
+def _rules() -> str:
+    from keepwell.trust.suitability.page import render
+
+    return render()
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "actions.md": _actions,
     "api.md": _api,
     "desk-settings.md": _desk_settings,
     "events.md": _events,
@@ -202,6 +215,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "contract.md": _contract,
     "errors.md": _errors,
     "indicators.md": _indicators,
+    "rules.md": _rules,
     "scenarios.md": _scenarios,
     "settings.md": _settings,
 }

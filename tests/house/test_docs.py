@@ -29,8 +29,8 @@ def _generator():
 @pytest.mark.parametrize(
     "name",
     [
-        "api.md", "commands.md", "contract.md", "desk-settings.md", "errors.md", "events.md",
-        "indicators.md", "permissions.md", "scenarios.md", "settings.md",
+        "actions.md", "api.md", "commands.md", "contract.md", "desk-settings.md", "errors.md",
+        "events.md", "indicators.md", "permissions.md", "rules.md", "scenarios.md", "settings.md",
     ],
 )  # fmt: skip
 def test_reference_page_is_what_the_code_renders(name):
@@ -257,7 +257,15 @@ def test_the_mapping_shown_is_a_mapping():
     assert sources_of(mapping, list(mapping.tables)) == ["客户", "成交"]
 
 
-@pytest.mark.parametrize("name", ["add-an-indicator.md", "add-a-connector.md", "add-a-model.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "add-an-indicator.md",
+        "add-a-connector.md",
+        "add-a-model.md",
+        "choose-actions.md",
+    ],
+)
 def test_extensions_shown_pass_their_suites(name, tmp_path):
     """The page's python is a test module: run it in a process of its own, as a package would."""
     module = tmp_path / f"test_{name.removesuffix('.md').replace('-', '_')}.py"

@@ -22,6 +22,7 @@ COMMANDS = (
     "run",
     "explain",
     "indicators",
+    "actions",
     "lake",
     "quarantine",
     "demo",

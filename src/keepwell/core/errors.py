@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from keepwell.core.messages import (
     access,
+    action,
     alert,
     case,
     client,
@@ -224,6 +225,7 @@ ERRORS: dict[str, str] = {
     ),
     "world.size-wrong": "A world needs {name} of at least 1; got {value}.",
     **access.MESSAGES,
+    **action.MESSAGES,
     **alert.MESSAGES,
     **case.MESSAGES,
     **client.MESSAGES,
