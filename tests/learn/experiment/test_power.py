@@ -50,9 +50,7 @@ def test_the_design_effect_grows_with_unequal_clusters():
 )
 def test_what_is_needed_has_the_power_and_shows_the_effect(churn, less, share, explained, looks):
     base = Baseline(churn)
-    terms = Terms(
-        treated_share=share, explained=explained, looks=(0.5, 1.0) if looks else (1.0,)
-    )
+    terms = Terms(treated_share=share, explained=explained, looks=(0.5, 1.0) if looks else (1.0,))
     sizes = needed(base, -less * churn, terms)
     assert sizes.treated == pytest.approx(sizes.total * share, abs=1)
     assert power_of(base, -less * churn, sizes.total, terms) == pytest.approx(0.8, abs=0.03)

@@ -35,7 +35,9 @@ def test_a_drawn_book_passes_and_says_so_in_both_languages():
 
 
 def test_with_two_arms_it_is_the_check_of_the_hold_out():
-    found = check_counts({"contact": 0.95, "hold-out": 0.05}, {"*": {"contact": 900, "hold-out": 61}})
+    found = check_counts(
+        {"contact": 0.95, "hold-out": 0.05}, {"*": {"contact": 900, "hold-out": 61}}
+    )
     assert found.p == pytest.approx(ratio_p(961, 61, 0.05))
 
 
@@ -75,7 +77,7 @@ def test_small_blocks_are_counted_together():
     arm, _ = drawn(600)
     alone = [f"b{i}" for i in range(600)]
     assert not check(CALLS, arm, alone).stop
-    wrong = np.where(np.arange(600) < 450, "call", "none")
+    wrong = np.where(np.arange(600) < 420, "call", "none")
     found = check(CALLS, wrong, alone)
     assert found.stop
     assert found.block == "*"

@@ -81,7 +81,9 @@ def complied(
     layout = lay_out(names[keep], (treated, control), *some)
     values = winsorised(outcome(data, metric, rows)[keep], metric)
     if metric.covariates:
-        known = np.stack([covariate(data, name, rows)[keep] for name in metric.covariates])
+        known = np.stack(
+            [winsorised(covariate(data, one, rows)[keep], metric) for one in metric.covariates]
+        )
         values = values - explained(layout, values, known)
     both = joined(layout, values, numbers(data, received, rows)[keep])
     over, under = np.array([1.0, -1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0, -1.0])

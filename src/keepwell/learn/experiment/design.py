@@ -31,7 +31,8 @@ class Metric:
         goal: 'lower' or 'higher', the direction that is good.
         denominator: column; of a ratio only.
         covariates: columns known before the draw, used to cut variance (CUPED).
-        winsor: quantile of all arms together at which values are cut, such as 0.99; None: never.
+        winsor: quantile of all arms together at which values, and their covariates, are cut, such
+            as 0.99; None: never.
         both_tails: cut below at 1 - winsor, too, for amounts that can be negative.
 
     Raises:

@@ -163,7 +163,7 @@ def read_out(
     optional = [None if name is None else _column(data, name, rows)
                 for name in (stratum, cluster, propensity)]  # fmt: skip
     layout = lay_out(_column(data, arm), arms, *optional)
-    known: dict[str, Floats] = {}
+    known: dict[tuple[str, float | None], Floats] = {}
     effects: list[Effect] = []
     for metric in metrics:
         effects += _effects(layout, metric, data, known, level)
@@ -175,7 +175,11 @@ def read_out(
 
 
 def _effects(
-    layout: Layout, metric: Metric, data: Columns, known: dict[str, Floats], level: float
+    layout: Layout,
+    metric: Metric,
+    data: Columns,
+    known: dict[tuple[str, float | None], Floats],
+    level: float,
 ) -> list[Effect]:
     raw = outcome(data, metric, layout.n)
     under = None if metric.denominator is None else numbers(data, metric.denominator, layout.n)
@@ -185,9 +189,9 @@ def _effects(
         covariates = None
         if metric.covariates:
             for name in metric.covariates:
-                if name not in known:
-                    known[name] = covariate(data, name, layout.n)
-            covariates = np.stack([known[name] for name in metric.covariates])
+                if (name, metric.winsor) not in known:
+                    known[name, metric.winsor] = winsorised(covariate(data, name, layout.n), metric)
+            covariates = np.stack([known[name, metric.winsor] for name in metric.covariates])
         adjusted = _moments(layout, winsorised(raw, metric), under, covariates)
     sizes, last = layout.sizes(), len(layout.arms) - 1
     effects = []

@@ -1,0 +1,108 @@
+"""The loop's claims: do intervals cover the truth, do looks stay honest, is the read-out fast?
+
+    python benchmarks/loop.py --coverage [--draws 2000] [--clients 3000]
+    python benchmarks/loop.py --speed [--units 1000000] [--metrics 6]
+
+Coverage redraws assignments over stored potential outcomes of the simulated brokerage and counts;
+the bounds are those that a binomial with the wanted share allows at 99 %. Speed is compared with
+tea-tasting in the same run, where it is installed. Ends with 1 when a claim does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+
+from loop_experiments import Counted, Timed, alarms, covered, faults, speed, store
+
+PARTS = {"covered": covered, "alarms": alarms, "faults": faults}
+WANTED_SECONDS = 3.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--coverage", action="store_true")
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--draws", type=int, default=2_000, help="assignments to draw")
+    parser.add_argument("--clients", type=int, default=3_000, help="of the simulated brokerage")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all three")
+    parser.add_argument("--units", type=int, default=1_000_000)
+    parser.add_argument("--metrics", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    args = parser.parse_args()
+    fine = True
+    told: dict[str, object] = {}
+    if args.coverage:
+        counted = count(args.part or list(PARTS), args.clients, args.draws, args.cores)
+        told["coverage"] = [
+            asdict(one) | {"bounds": one.bounds, "fine": one.fine} for one in counted
+        ]
+        fine &= all(one.fine for one in counted)
+        if not args.json:
+            print(render_counts(counted, args.clients, args.draws))
+    if args.speed:
+        timed = speed(args.units, args.metrics, args.rounds)
+        told["speed"] = [asdict(one) for one in timed]
+        fine &= all(one.seconds <= WANTED_SECONDS for one in timed if "keepwell" in one.what)
+        if not args.json:
+            print(render_times(timed, args.units, args.metrics))
+    if args.json:
+        print(json.dumps(told, indent=1))
+    return 0 if fine else 1
+
+
+def count(parts: list[str], clients: int, draws: int, cores: int) -> list[Counted]:
+    """All counts, the draws shared out among processes."""
+    jobs = [(parts, clients, draws // cores + (k < draws % cores), k * draws) for k in range(cores)]
+    with ProcessPoolExecutor(cores) as pool:
+        shares = list(pool.map(_share, jobs))
+    return [
+        replace(same[0], times=sum(c.times for c in same), of=sum(c.of for c in same))
+        for same in zip(*shares, strict=True)
+    ]
+
+
+def _share(job: tuple[list[str], int, int, int]) -> list[Counted]:
+    parts, clients, draws, first = job
+    stored = store(clients)
+    return [one for part in parts for one in PARTS[part](stored, draws, first)]
+
+
+def render_counts(counted: list[Counted], clients: int, draws: int) -> str:
+    """The counts as a table."""
+    heads = ("what", "share", "wanted", "bounds at 99 %", "")
+    rows = []
+    for one in counted:
+        low, high = (b / one.of for b in one.bounds)
+        bounds = f">= {low:.2%}" if one.least else f"<= {high:.2%}"
+        sign = "at least" if one.least else "at most"
+        share = f"{one.times / one.of:.2%} of {one.of:,}"
+        mark = "fine" if one.fine else "WRONG"
+        if not one.wanted:
+            mark = "no claim"
+        elif one.what.startswith("interval") and one.times > one.bounds[1]:
+            mark = "fine, wider than needed"
+        rows.append(f"| {one.what} | {share} | {sign} {one.wanted:.1%} | {bounds} | {mark} |")
+    made = f"{draws:,} assignments redrawn over a simulated brokerage of {clients:,} clients:"
+    return "\n".join([made, "", f"| {' | '.join(heads)} |", "|---|---|---|---|---|", *rows])
+
+
+def render_times(timed: list[Timed], units: int, metrics: int) -> str:
+    """The times as a table, with the ratio to the peer."""
+    peer = next((one.seconds for one in timed if "keepwell" not in one.what), None)
+    rows = [
+        f"| {one.what} | {one.seconds:.2f} | {one.cpu:.2f} | "
+        + (f"{one.seconds / peer:.2f} |" if peer else "tea-tasting is not installed |")
+        for one in timed
+    ]
+    made = f"Read-out of {units:,} units, {metrics} metrics; wanted: {WANTED_SECONDS:g} s."
+    heads = "| way | seconds | of CPU | of tea-tasting |\n|---|--:|--:|--:|"
+    return "\n".join([made, "", heads, *rows])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
