@@ -6,7 +6,7 @@ import os
 
 from scipy.stats import binom
 
-SIMULATIONS = int(os.environ.get("KEEPWELL_SIMULATIONS", "200"))
+SIMULATIONS = int(os.environ.get("KEEPWELL_SIMULATIONS", "100"))
 """Experiments per simulation; some take a multiple."""
 
 

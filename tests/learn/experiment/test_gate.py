@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keepwell.core.errors import UsageError
 from keepwell.learn.experiment.design import Metric
-from keepwell.learn.experiment.gate import Passing, gate
+from keepwell.learn.experiment.gate import Passing, stage_gate
 from keepwell.learn.experiment.readout import read_out
 
 LEFT = Metric("left", "proportion", "lower")
@@ -34,7 +34,7 @@ def effect(left: int, of: int, left_alone: int, of_alone: int, metric: Metric = 
     ],
 )
 def test_the_gate_asks_for_the_interval(passing, counts):
-    found = gate(effect(*counts))
+    found = stage_gate(effect(*counts))
     assert found.passing is passing
     words = found.words("en", metric="churn")
     assert "churn" in words
@@ -44,18 +44,18 @@ def test_the_gate_asks_for_the_interval(passing, counts):
 
 
 def test_the_chinese_words_are_a_brokers():
-    words = gate(effect(700, 8000, 1200, 8000)).words("zh", metric="流失率")
+    words = stage_gate(effect(700, 8000, 1200, 8000)).words("zh", metric="流失率")
     assert words.startswith("通过：“流失率”比对照组至少低 20%")
 
 
 def test_a_metric_that_should_rise_is_gated_upwards():
     rise = Metric("left", "proportion", "higher")
-    assert gate(effect(1800, 8000, 1200, 8000, rise)).passing is Passing.PASSED
-    assert gate(effect(700, 8000, 1200, 8000, rise)).passing is Passing.FAILED
+    assert stage_gate(effect(1800, 8000, 1200, 8000, rise)).passing is Passing.PASSED
+    assert stage_gate(effect(700, 8000, 1200, 8000, rise)).passing is Passing.FAILED
 
 
 def test_nobody_left_in_the_control_group_proves_nothing():
-    found = gate(effect(1, 100, 0, 100))
+    found = stage_gate(effect(1, 100, 0, 100))
     assert found.passing is Passing.NOT_YET
     assert "∞" in found.words("en")
 
@@ -66,7 +66,7 @@ def test_passed_is_what_a_test_against_the_lowered_control_says(left, alone, lea
     """Fieller's interval is that of the difference from a lowered control, turned round."""
     one = effect(left, 300, alone, 300)
     contrast = one.contrast(1.0, -(1 - least), 0.95)
-    found = gate(one, least).passing
+    found = stage_gate(one, least).passing
     # Degrees of freedom differ a little along the interval; away from the edge they do not matter.
     margin = 0.02 * abs(contrast.high - contrast.low)
     if np.isinf(one.relative.high):
@@ -82,10 +82,12 @@ def test_passed_is_what_a_test_against_the_lowered_control_says(left, alone, lea
 def test_a_higher_level_never_passes_more():
     one = effect(880, 8000, 1200, 8000)
     order = [Passing.PASSED, Passing.NOT_YET]
-    found = [order.index(gate(one, level=level).passing) for level in np.linspace(0.5, 0.999, 12)]
+    found = [
+        order.index(stage_gate(one, level=level).passing) for level in np.linspace(0.5, 0.999, 12)
+    ]
     assert found == sorted(found)
 
 
 def test_a_gate_that_asks_for_nothing_is_refused():
     with pytest.raises(UsageError):
-        gate(effect(7, 80, 12, 80), 0.0)
+        stage_gate(effect(7, 80, 12, 80), 0.0)

@@ -50,7 +50,7 @@ def test_looks_that_do_not_go_forward_are_refused(looks):
 
 def test_weekly_looks_keep_five_per_cent_where_peeking_takes_twenty():
     """The research notes: 13 looks at 1.96 give 21 % false alarms."""
-    n = 40 * SIMULATIONS
+    n = 80 * SIMULATIONS
     rng = np.random.default_rng(1)
     z = rng.normal(size=(n, 13)).cumsum(axis=1) / np.sqrt(np.arange(1, 14))
     bounds = boundaries([(k + 1) / 13 for k in range(13)])
@@ -60,7 +60,7 @@ def test_weekly_looks_keep_five_per_cent_where_peeking_takes_twenty():
 
 def test_a_guardrail_may_be_looked_at_every_day():
     """A thousand looks, the first at one per cent of the information."""
-    n = 10 * SIMULATIONS
+    n = 20 * SIMULATIONS
     rng = np.random.default_rng(2)
     bounds = np.array([any_time((k + 1) / 1000) for k in range(9, 1000)])
     alarms = 0

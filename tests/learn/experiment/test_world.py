@@ -23,14 +23,14 @@ def test_the_world_has_an_effect_to_find(stored):
 
 
 def test_intervals_hold_the_truth(stored):
-    draws = SIMULATIONS // 4
+    draws = SIMULATIONS // 2
     for one in covered(stored, draws):
         if one.wanted:
             assert one.times >= at_least(draws, 0.95), one
 
 
 def test_looks_at_nothing_find_nothing(stored):
-    draws = SIMULATIONS // 4
+    draws = SIMULATIONS // 2
     for one in alarms(stored, draws):
         assert one.times <= at_most(draws, one.wanted), one
 

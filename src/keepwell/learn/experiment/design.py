@@ -269,7 +269,12 @@ def assign_block(
         stratum: name of the block, such as '<manager>/<tier>/<batch>'; drawn once.
         units: all of it.
     """
-    lot = _lot(experiment, secret)
+    return _block(experiment, _lot(experiment, secret), stratum, units)
+
+
+def _block(
+    experiment: Experiment, lot: Lot, stratum: str, units: Collection[str]
+) -> dict[str, Assignment]:
     drawn: dict[str, Assignment] = {}
     left, rest, reach = list(units), WHOLE, 1.0
     for arm in experiment.arms[:-1]:
@@ -319,8 +324,9 @@ def assign_all(
         parts = {"manager": one.manager_id, "tier": one.tier}
         stratum = "/".join([*(parts[name] for name in experiment.blocks), batch])
         blocks.setdefault(stratum, []).append(unit)
+    lot = _lot(experiment, secret)
     for stratum in sorted(blocks):
-        kept |= assign_block(experiment, secret, stratum, blocks[stratum])
+        kept |= _block(experiment, lot, stratum, blocks[stratum])
     return kept
 
 

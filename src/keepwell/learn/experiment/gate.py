@@ -84,7 +84,7 @@ class Gate:
         )  # fmt: skip
 
 
-def gate(effect: Effect, least: float = LEAST, level: float = 0.95) -> Gate:
+def stage_gate(effect: Effect, least: float = LEAST, level: float = 0.95) -> Gate:
     """Hold an effect against the gate.
 
     Args:

@@ -140,15 +140,9 @@ def look(
             `experiment.looks-wrong` when `fraction` is not after the earlier looks,
             `experiment.metric-unknown`.
     """
-    treated = experiment.treated
-    name = arm or (treated[0] if len(treated) == 1 else "")
-    if name not in treated:
-        raise UsageError(
-            "experiment.arm-unknown", arm=name, nearest=nearest(name, list(treated)),
-            known=", ".join(treated),
-        )  # fmt: skip
+    name = _named(experiment, arm)
     now = min(fraction, 1.0)
-    boundary = boundaries([*done, now], experiment.alpha / len(treated))[-1]
+    boundary = boundaries([*done, now], experiment.alpha / len(experiment.treated))[-1]
     level = 1 - 2 * float(ndtr(-boundary))
 
     def seen(
@@ -174,6 +168,17 @@ def look(
     if now >= 1:
         return seen(Verdict.FINISHED, experiment.primary.name, primary, rails)
     return seen(Verdict.CONTINUE, None, primary, rails)
+
+
+def _named(experiment: Experiment, arm: str | None) -> str:
+    treated = experiment.treated
+    name = arm or (treated[0] if len(treated) == 1 else "")
+    if name not in treated:
+        raise UsageError(
+            "experiment.arm-unknown", arm=name, nearest=nearest(name, list(treated)),
+            known=", ".join(treated),
+        )  # fmt: skip
+    return name
 
 
 def _guardrails(
