@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -116,7 +117,10 @@ def render_times(timed: list[Timed], units: int, metrics: int) -> str:
         + (f"{one.seconds / peer:.2f} |" if peer else "tea-tasting is not installed |")
         for one in timed
     ]
-    made = f"Read-out of {units:,} units, {metrics} metrics; wanted: {WANTED_SECONDS:g} s."
+    made = (
+        f"Read-out of {units:,} units, {metrics} metrics; wanted: {WANTED_SECONDS:g} s. "
+        f"Wall clock, least of the rounds, {os.cpu_count()} cores:"
+    )
     heads = "| way | seconds | of CPU | of tea-tasting |\n|---|--:|--:|--:|"
     return "\n".join([made, "", heads, *rows])
 

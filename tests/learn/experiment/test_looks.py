@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from keepwell.core.errors import UsageError
 from keepwell.learn.experiment.design import Arm, Experiment, Guardrail, Metric
+from keepwell.learn.experiment.gate import stage_gate
 from keepwell.learn.experiment.looks import Verdict, look
 from keepwell.learn.experiment.ratio import check
 from keepwell.learn.experiment.readout import read_out
@@ -90,6 +92,19 @@ def test_the_interval_of_a_look_is_that_of_its_boundary():
     assert early.primary.high - early.primary.low > 2 * (late.primary.high - late.primary.low)
     read = read_out(CALLS.metrics, data, control="none", cluster="manager").effect("left")
     assert late.primary == read.at(late.level)
+
+
+def test_everything_found_is_plain_data_for_json():
+    data = drawn(400, np.random.default_rng(6), managers=5)
+    found = seen(data, 0.5)
+    read = read_out(CALLS.metrics, data, control="none", cluster="manager")
+    gated = stage_gate(read.effect("left"))
+    for one in (found, read, found.ratio, gated):
+        told = json.dumps(one.to_dict(), allow_nan=False)
+        assert json.dumps(json.loads(told)) == told
+    # Five managers bound nothing: what is infinite is told as null.
+    assert found.to_dict()["primary"]["low"] is None
+    assert found.to_dict()["ratio"]["stop"] is False
 
 
 def test_more_information_than_planned_counts_as_all():

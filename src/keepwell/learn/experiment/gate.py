@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from keepwell.core.errors import UsageError
 from keepwell.core.text import percent, tr
@@ -69,6 +69,13 @@ class Gate:
     least: float
     effect: Effect
     relative: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return {
+            "passing": str(self.passing), "least": self.least, "metric": self.effect.metric.name,
+            "arm": self.effect.arm, "relative": self.relative.to_dict(),
+        }  # fmt: skip
 
     def words(self, locale: str | None = None, metric: str | None = None) -> str:
         """The finding in a sentence, 'en' or 'zh'.

@@ -18,7 +18,7 @@ Ratios of two contrasts get Fieller's interval (1954, "Some problems in interval
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -58,6 +58,14 @@ class Estimate:
     df: float
     method: str
     level: float
+
+    def to_dict(self) -> dict[str, float | str | None]:
+        """As plain data for JSON; None for what is not finite."""
+        told = asdict(self)
+        return {
+            name: None if isinstance(one, float) and not math.isfinite(one) else one
+            for name, one in told.items()
+        }
 
 
 @dataclass(frozen=True)

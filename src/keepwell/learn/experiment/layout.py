@@ -133,7 +133,8 @@ def lay_out(
         propensity: chance with which each unit got its arm [n]; None: the same within an arm.
 
     Raises:
-        DataError: `experiment.arm-empty`: an arm has fewer than two units.
+        DataError: `experiment.arm-empty`: an arm has fewer than two units;
+            `experiment.arm-unknown`; `experiment.value-wrong` for a propensity.
     """
     names = np.asarray(arms)
     codes = _places(arm, names)
@@ -149,7 +150,14 @@ def lay_out(
         pairs = (together // number, together % number, held / len(codes))
     weight = None
     if propensity is not None:
-        weight = 1 / np.asarray(propensity, np.float64)
+        chance = np.asarray(propensity, np.float64)
+        strange = chance[~((chance > 0) & (chance <= 1))]
+        if len(strange):
+            raise DataError(
+                "experiment.value-wrong", name="propensity", expected="0 < propensity <= 1",
+                value=strange[0],
+            )  # fmt: skip
+        weight = 1 / chance
     return Layout(
         arms, strata * len(arms) + codes, strata, many,
         np.bincount(strata, minlength=many) / len(codes), weight, groups, number, pairs,

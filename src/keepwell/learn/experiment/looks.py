@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from scipy.special import ndtr
 
@@ -94,6 +94,20 @@ class Look:
     because: str | None
     guardrails: tuple[GuardrailRead, ...]
     ratio: RatioCheck
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return {
+            "verdict": str(self.verdict), "arm": self.arm, "control": self.control,
+            "fraction": self.fraction, "boundary": self.boundary, "level": self.level,
+            "primary": None if self.primary is None else self.primary.to_dict(),
+            "because": self.because, "ratio": self.ratio.to_dict(),
+            "guardrails": [
+                {"metric": one.metric.name, "harm": one.harm.to_dict(), "margin": one.margin,
+                 "harmed": one.harmed}
+                for one in self.guardrails
+            ],
+        }  # fmt: skip
 
     def words(self, locale: str | None = None, metric: str | None = None) -> str:
         """The verdict in a sentence, 'en' or 'zh'.

@@ -8,8 +8,8 @@ that every unit is drawn alone; blocked draws vary less, so an alarm means more 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,10 @@ class RatioCheck:
     def stop(self) -> bool:
         """Whether nothing may be read out until the cause is found: p < 0.001."""
         return min(self.p, self.block_p) < ALARM
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return asdict(self) | {"stop": self.stop}
 
     def words(self, locale: str | None = None) -> str:
         """The finding in a sentence, 'en' or 'zh'."""

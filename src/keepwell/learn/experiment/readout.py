@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,16 @@ class Effect:
         moments, over = self._by(1.0, -1.0)
         return moments.quotient(over, self._by(0.0, 1.0)[1], level)
 
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON: the figures, without what other levels are computed from."""
+        return {
+            "metric": asdict(self.metric), "arm": self.arm, "control": self.control,
+            "units": list(self.units), "means": list(self.means),
+            "difference": self.difference.to_dict(), "relative": self.relative.to_dict(),
+            "raw": self.raw.to_dict(), "reduction": self.reduction,
+            "q": None if math.isnan(self.q) else self.q,
+        }  # fmt: skip
+
     def _by(self, arm: float, control: float) -> tuple[Means, Floats]:
         assert self._moments is not None
         by = np.zeros(len(self._moments.mean))
@@ -101,6 +111,13 @@ class ReadOut:
     clusters: int
     strata: int
     method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return {
+            "effects": [one.to_dict() for one in self.effects], "units": dict(self.units),
+            "clusters": self.clusters, "strata": self.strata, "method": self.method,
+        }  # fmt: skip
 
     def effect(self, metric: str, arm: str | None = None) -> Effect:
         """One effect.
@@ -143,16 +160,17 @@ def read_out(
         arm: column of the arms' names.
         stratum: column of the draw's blocks.
         cluster: column of who shares luck, such as the manager (or the household, when households
-            were drawn and managers are not given).
-        propensity: column of the chance with which each unit got its arm; needed only when it
-            differs between units of an arm.
+            were drawn and managers are not given). Clients of no manager share nothing: name each
+            after herself.
+        propensity: column of the chance with which each unit got its arm, above 0; needed only
+            when it differs between units of an arm.
         level: of the intervals.
 
     Raises:
         UsageError: `experiment.column-missing`, `experiment.arm-unknown`,
             `experiment.metric-twice`.
         DataError: `experiment.column-length`, `experiment.outcome-missing`,
-            `experiment.arm-empty`.
+            `experiment.arm-empty`, `experiment.value-wrong` for a propensity.
     """
     names = [metric.name for metric in metrics]
     for name in names:
