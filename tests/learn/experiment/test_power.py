@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keepwell.core.errors import UsageError
+from keepwell.learn.experiment.design import Arm, Experiment, Metric
 from keepwell.learn.experiment.power import (
     Baseline,
     Terms,
     design_effect,
     detectable,
     needed,
+    needed_to_pass,
+    planned_units,
     power_of,
     table,
+    terms_of,
 )
 from keepwell.learn.experiment.sequential import inflation
+from tests.learn.experiment.sizes import SIMULATIONS, at_least, at_most
 
+LEFT = Metric("left", "proportion", "lower")
 BOOKS = Terms(cluster_size=300, icc=0.01)
 
 
@@ -74,6 +81,35 @@ def test_looks_cost_little_for_every_number_of_them():
     assert costs[-1] < 1.05
 
 
+def test_the_gate_is_passed_as_often_as_planned():
+    """A fifth held out, 30 % fewer leavers in truth, the gate at 20 %."""
+    arms = (Arm("contact", 0.8), Arm("hold-out", 0.2))
+    design = Experiment("gate", arms, "hold-out", LEFT, looks=(1.0,))
+    base = Baseline(0.3)
+    sizes = needed_to_pass(base, -0.3, 0.2, terms_of(design))
+    assert sizes.total > 5 * needed(base, -0.09, terms_of(design)).total
+    rng = np.random.default_rng(7)
+    left = rng.binomial([sizes.treated, sizes.control], [0.21, 0.3], (SIMULATIONS * 2, 2))
+    passed = 0
+    for treated, control in left.tolist():
+        mean, alone = treated / sizes.treated, control / sizes.control
+        se = math.sqrt(
+            mean * (1 - mean) / sizes.treated + 0.64 * alone * (1 - alone) / sizes.control
+        )
+        passed += mean - 0.8 * alone < -1.96 * se
+    assert at_least(SIMULATIONS * 2, 0.8) <= passed <= at_most(SIMULATIONS * 2, 0.8)
+
+
+def test_an_experiment_tells_its_own_terms():
+    arms = (Arm("call", 0.5), Arm("letter", 0.3), Arm("none", 0.2))
+    design = Experiment("three", arms, "none", LEFT)
+    terms = terms_of(design, "letter", explained=0.2)
+    assert (terms.treated_share, terms.alpha, terms.looks) == (0.6, 0.025, design.looks)
+    sizes = needed(Baseline(0.2), -0.04, terms)
+    assert planned_units(design, sizes, "letter") == pytest.approx(2 * sizes.total, abs=1)
+    assert terms_of(design) == terms_of(design, "call")
+
+
 def test_what_cannot_be_shown_is_not_a_number():
     assert math.isnan(detectable(Baseline(0.02), 20, lower=True))
 
@@ -82,6 +118,7 @@ def test_what_cannot_be_shown_is_not_a_number():
     "call",
     [
         lambda: needed(Baseline(0.1), 0.0),
+        lambda: needed_to_pass(Baseline(0.1), -0.1, 0.2),
         lambda: needed(Baseline(0.1), -0.2),
         lambda: needed(Baseline(1.5), 0.1),
         lambda: Terms(treated_share=1.0),

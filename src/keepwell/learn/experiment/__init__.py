@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     )
     from keepwell.learn.experiment.gate import stage_gate
     from keepwell.learn.experiment.looks import Verdict, look
-    from keepwell.learn.experiment.power import Baseline, Terms, detectable, needed, power_of
+    from keepwell.learn.experiment.power import (
+        Baseline,
+        Terms,
+        detectable,
+        needed,
+        needed_to_pass,
+        planned_units,
+        power_of,
+        terms_of,
+    )
     from keepwell.learn.experiment.ratio import check, check_counts
     from keepwell.learn.experiment.readout import read_out
 
@@ -36,7 +45,10 @@ _HOMES = {
     ),
     "gate": ("stage_gate",),
     "looks": ("Verdict", "look"),
-    "power": ("Baseline", "Terms", "detectable", "needed", "power_of"),
+    "power": (
+        "Baseline", "Terms", "detectable", "needed", "needed_to_pass", "planned_units", "power_of",
+        "terms_of",
+    ),
     "ratio": ("check", "check_counts"),
     "readout": ("read_out",),
 }  # fmt: skip
@@ -61,9 +73,12 @@ __all__ = [
     "detectable",
     "look",
     "needed",
+    "needed_to_pass",
+    "planned_units",
     "power_of",
     "read_out",
     "stage_gate",
+    "terms_of",
     "unit_of",
 ]
 

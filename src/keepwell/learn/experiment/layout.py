@@ -166,13 +166,19 @@ def lay_out(
 
 def encode(values: npt.ArrayLike) -> tuple[Codes, int]:
     """Whole numbers 0.. without gaps for values of any kind, and how many there are."""
+    codes, names = named(values)
+    return codes, len(names)
+
+
+def named(values: npt.ArrayLike) -> tuple[Codes, list[Any]]:
+    """Whole numbers 0.. without gaps for values of any kind, and the values they stand for."""
     column = pa.array(values) if not isinstance(values, pa.Array | pa.ChunkedArray) else values
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column, null_encoding="encode")
     codes = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, len(column.dictionary)
+    return codes, column.dictionary.to_pylist()
 
 
 def _places(arm: npt.ArrayLike, names: npt.NDArray[Any]) -> Codes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from scipy.special import ndtr, ndtri
 
 from keepwell.core.errors import UsageError
+from keepwell.learn.experiment.design import Experiment
 from keepwell.learn.experiment.sequential import inflation
 
 
@@ -158,7 +159,10 @@ def needed(baseline: Baseline, effect: float, terms: Terms | None = None) -> Siz
     if effect == 0 or not math.isfinite(effect):
         raise UsageError("experiment.value-wrong", name="effect", expected="!= 0", value=effect)
     how = terms or Terms()
-    total = _spread(baseline, effect, how) * _quantiles(how) ** 2 / effect**2
+    return _sizes(_spread(baseline, effect, how) * _quantiles(how) ** 2 / effect**2, how)
+
+
+def _sizes(total: float, how: Terms) -> Sizes:
     return Sizes(
         math.ceil(total * how.treated_share - 1e-9),
         math.ceil(total * (1 - how.treated_share) - 1e-9),
@@ -207,6 +211,77 @@ def detectable(
     return effect
 
 
+def needed_to_pass(
+    baseline: Baseline, relative: float, least: float, terms: Terms | None = None
+) -> Sizes:
+    """Units needed to pass the stage gate (`keepwell.learn.experiment.gate`).
+
+    Args:
+        baseline: of the control.
+        relative: change that the arm really makes, such as -0.3; beyond the gate.
+        least: change that the gate asks for, above 0, in the same direction.
+        terms: default: halves, 5 %, 80 %.
+
+    Raises:
+        UsageError: `experiment.value-wrong`.
+    """
+    how = terms or Terms()
+    if not 0 < least < abs(relative):
+        raise UsageError(
+            "experiment.value-wrong", name="least", expected="0 < least < |relative|", value=least
+        )
+    # Passed means: the arm's mean is beyond this part of the control's.
+    part = 1 + math.copysign(least, relative)
+    distance = baseline.mean * (1 + relative - part)
+    spread = _spread(baseline, relative * baseline.mean, how, part)
+    return _sizes(spread * _quantiles(how) ** 2 / distance**2, how)
+
+
+def terms_of(
+    experiment: Experiment,
+    arm: str | None = None,
+    *,
+    cluster_size: float = 1.0,
+    icc: float = 0.0,
+    explained: float = 0.0,
+) -> Terms:
+    """The terms on which an experiment compares one of its arms with the control.
+
+    Args:
+        experiment: its shares, alpha (shared out among the treated arms), power and looks.
+        arm: treated; default: the first.
+        cluster_size: as in `Terms`.
+        icc: as in `Terms`.
+        explained: as in `Terms`.
+
+    Raises:
+        UsageError: `experiment.arm-unknown`, `experiment.value-wrong`.
+    """
+    share = experiment.share(arm or experiment.treated[0])
+    return Terms(
+        treated_share=share / (share + experiment.share(experiment.control)),
+        alpha=experiment.alpha / len(experiment.treated), power=experiment.power,
+        cluster_size=cluster_size, icc=icc, explained=explained, looks=experiment.looks,
+    )  # fmt: skip
+
+
+def planned_units(experiment: Experiment, sizes: Sizes, arm: str | None = None) -> int:
+    """Units of all arms together, when one arm and the control need so many.
+
+    Looks take their `fraction` of it.
+
+    Args:
+        experiment: its shares.
+        sizes: of `needed` or `needed_to_pass`.
+        arm: treated; default: the first.
+
+    Raises:
+        UsageError: `experiment.arm-unknown`.
+    """
+    share = experiment.share(arm or experiment.treated[0])
+    return math.ceil(sizes.total / (share + experiment.share(experiment.control)) - 1e-9)
+
+
 def table(
     baseline: Baseline, relative: Sequence[float], terms: Terms | None = None
 ) -> list[tuple[float, Sizes]]:
@@ -218,8 +293,8 @@ def _quantiles(how: Terms) -> float:
     return float(ndtri(1 - how.alpha / 2) + ndtri(how.power))
 
 
-def _spread(baseline: Baseline, effect: float, how: Terms) -> float:
-    """Variance of the difference, times the units of both arms together."""
+def _spread(baseline: Baseline, effect: float, how: Terms, part: float = 1.0) -> float:
+    """Variance of treated mean - part * control mean, times the units of both arms together."""
     treated, control = baseline.variances(effect)
-    parts = treated / how.treated_share + control / (1 - how.treated_share)
+    parts = treated / how.treated_share + part**2 * control / (1 - how.treated_share)
     return parts * how.factor()

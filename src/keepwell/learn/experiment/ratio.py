@@ -18,7 +18,7 @@ from scipy.special import chdtrc
 from keepwell.core.errors import DataError, nearest
 from keepwell.core.text import number, tr
 from keepwell.learn.experiment.design import Experiment
-from keepwell.learn.experiment.layout import encode
+from keepwell.learn.experiment.layout import named
 
 ALARM: Final = 0.001
 LEAST_EXPECTED: Final = 5.0
@@ -113,22 +113,20 @@ def check(
         DataError: `experiment.arm-unknown`.
     """
     shares = {one.name: experiment.share(one.name) for one in experiment.arms}
-    names, places = np.unique(np.asarray(arm), return_inverse=True)
-    for name in names.tolist():
+    places, names = named(arm)
+    for name in names:
         if name not in shares:
             raise DataError(
-                "experiment.arm-unknown", arm=name, nearest=nearest(str(name), list(shares)),
+                "experiment.arm-unknown", arm=str(name), nearest=nearest(str(name), list(shares)),
                 known=", ".join(shares),
             )  # fmt: skip
-    order = np.array([list(shares).index(name) for name in names.tolist()], np.int64)
+    order = np.array([list(shares).index(name) for name in names], np.int64)
     codes = order[places] if len(order) else places
-    where, many, titles = np.zeros(len(codes), np.int64), 1, [TOGETHER]
+    where, titles = np.zeros(len(codes), np.int64), [TOGETHER]
     if block is not None:
-        values = np.asarray(block)
-        where, many = encode(values)
-        first = np.zeros(many, np.int64)
-        first[where[::-1]] = np.arange(len(where))[::-1]
-        titles = [str(one) for one in values[first]]
+        where, found = named(block)
+        titles = [str(one) for one in found]
+    many = max(len(titles), 1)
     flat = np.bincount(where * len(shares) + codes, minlength=many * len(shares))
     return _check(shares, titles, flat.reshape(many, -1).astype(np.float64))
 
