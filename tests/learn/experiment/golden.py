@@ -147,30 +147,36 @@ def of_statsmodels(frame: Any) -> dict[str, Any]:
     }
 
 
-def of_normal() -> dict[str, Any]:
-    """Chance to cross Lan-DeMets O'Brien-Fleming boundaries, by integrating a normal in 3-D.
+TABLED = {
+    "2": [2.9626, 1.9686],
+    "3": [3.7103, 2.5114, 1.9930],
+    "4": [4.3326, 2.9631, 2.3590, 2.0141],
+    "5": [4.8769, 3.3569, 2.6803, 2.2898, 2.0310],
+}
+"""Boundaries of Lan and DeMets's O'Brien-Fleming function, two-sided 5 %, equal steps, as tabled
+(Reboussin, DeMets, Kim & Lan 2000, "Computations for group sequential boundaries using the
+Lan-DeMets spending function method"). They were typed in, so `of_normal` checks every one."""
 
-    The boundaries are those of Reboussin, DeMets, Kim & Lan (2000), "Computations for group
-    sequential boundaries using the Lan-DeMets spending function method", two-sided 5 %, equal
-    steps, as the programs ld98 and ldbounds print them.
-    """
+
+def of_normal() -> dict[str, Any]:
+    """Chances to have crossed the tabled boundaries, by integrating the joint normal at once."""
     import numpy as np
     from scipy.stats import multivariate_normal
 
-    bounds = [3.7103, 2.5114, 1.9930]
-    at = np.array([1, 2, 3]) / 3
-    cov = np.sqrt(np.minimum.outer(at, at) / np.maximum.outer(at, at))
-    found = {}
-    for drift in (0.0, 2.8):
-        shifted = multivariate_normal(mean=drift * np.sqrt(at), cov=cov, maxpts=10**7, abseps=1e-9)
-        found[str(drift)] = 1 - float(shifted.cdf(bounds, lower_limit=[-b for b in bounds]))
-    published = {
-        "2": [2.9626, 1.9686],
-        "3": bounds,
-        "4": [4.3326, 2.9631, 2.3590, 2.0141],
-        "5": [4.8769, 3.3569, 2.6803, 2.2898, 2.0310],
+    def crossed(bounds: list[float], looks: int, drift: float = 0.0) -> float:
+        at = np.arange(1, len(bounds) + 1) / looks
+        cov = np.sqrt(np.minimum.outer(at, at) / np.maximum.outer(at, at))
+        joint = multivariate_normal(drift * np.sqrt(at), cov, maxpts=4 * 10**6, abseps=1e-8)
+        return 1 - float(joint.cdf(bounds, lower_limit=[-b for b in bounds]))
+
+    return {
+        "tabled": TABLED,
+        "spent": {
+            count: [crossed(bounds[: k + 1], int(count)) for k in range(len(bounds))]
+            for count, bounds in TABLED.items()
+        },
+        "crossed": {str(drift): crossed(TABLED["3"], 3, drift) for drift in (0.0, 2.8)},
     }
-    return {"published": published, "crossed": found}
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def test_every_name_is_found_and_nothing_is_loaded_before():
     for name in kw.experiment.__all__:
         found = getattr(kw.experiment, name)
         # A module of the same name would hide what the package gives.
-        assert found.__doc__
+        assert found.__doc__ or name.isupper()
         assert not isinstance(found, ModuleType)
     code = "import sys, keepwell as kw; kw.experiment; assert 'scipy' not in sys.modules; \
 kw.experiment.look; assert 'scipy' in sys.modules; \

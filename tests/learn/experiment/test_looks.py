@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from keepwell.core.errors import UsageError
+from keepwell.core.text import catalogue
 from keepwell.learn.experiment.design import Arm, Experiment, Guardrail, Metric
 from keepwell.learn.experiment.gate import stage_gate
+from keepwell.learn.experiment.guardrails import STANDARD, standard
 from keepwell.learn.experiment.looks import Verdict, look
 from keepwell.learn.experiment.ratio import check
 from keepwell.learn.experiment.readout import read_out
@@ -65,6 +67,20 @@ def test_what_stops_an_experiment(verdict, because, world, fraction):
     assert found.words("en").split(":")[0] in {"Go on", "Stop", "The end"}
     assert found.words("zh", metric="流失率").endswith("%。")
     assert found.words("zh") != found.words("en")
+
+
+def test_the_standard_guardrails_are_named_in_both_languages_and_watched():
+    experiment = Experiment("all", CALLS.arms, "none", LEFT, guardrails=standard())
+    data = drawn(4000, np.random.default_rng(6))
+    rng = np.random.default_rng(1)
+    names = [one.guardrail.metric.name for one in STANDARD]
+    data |= {name: rng.poisson(0.1, 4000) for name in names}
+    assert seen(data, 0.5, experiment=experiment).verdict is Verdict.CONTINUE
+    data["opt_outs"] = rng.poisson(np.where(data["arm"] == "call", 0.3, 0.1))
+    found = seen(data, 0.5, experiment=experiment)
+    assert (found.verdict, found.because) == (Verdict.HARM, "opt_outs")
+    assert [one.metric.name for one in found.guardrails] == names
+    assert all(one.title in catalogue() for one in STANDARD)
 
 
 def test_harm_within_the_margin_is_borne():

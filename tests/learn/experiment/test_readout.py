@@ -257,6 +257,7 @@ def test_missing_covariates_count_as_their_mean_and_missing_outcomes_are_refused
         ("experiment.arm-empty", {"arm": np.array(["none"] + ["call"] * 199)}, {}),
         ("experiment.value-wrong", {"left": np.full(200, 0.5)}, {"metrics": [LEFT]}),
         ("experiment.value-wrong", {"chance": np.zeros(200)}, {"propensity": "chance"}),
+        ("experiment.value-wrong", {"sessions": np.zeros(200)}, {"metrics": [ORDERS]}),
         ("experiment.metric-twice", {}, {"metrics": [KEPT, KEPT]}),
     ],
 )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         unit_of,
     )
     from keepwell.learn.experiment.gate import stage_gate
+    from keepwell.learn.experiment.guardrails import STANDARD, standard
     from keepwell.learn.experiment.looks import Verdict, look
     from keepwell.learn.experiment.power import (
         Baseline,
@@ -44,6 +45,7 @@ _HOMES = {
         "assign_all", "assign_block", "unit_of",
     ),
     "gate": ("stage_gate",),
+    "guardrails": ("STANDARD", "standard"),
     "looks": ("Verdict", "look"),
     "power": (
         "Baseline", "Terms", "detectable", "needed", "needed_to_pass", "planned_units", "power_of",
@@ -55,6 +57,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "STANDARD",
     "Arm",
     "Assignment",
     "Baseline",
@@ -78,6 +81,7 @@ __all__ = [
     "power_of",
     "read_out",
     "stage_gate",
+    "standard",
     "terms_of",
     "unit_of",
 ]

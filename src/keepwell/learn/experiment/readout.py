@@ -170,7 +170,8 @@ def read_out(
         UsageError: `experiment.column-missing`, `experiment.arm-unknown`,
             `experiment.metric-twice`.
         DataError: `experiment.column-length`, `experiment.outcome-missing`,
-            `experiment.arm-empty`, `experiment.value-wrong` for a propensity.
+            `experiment.arm-empty`, `experiment.value-wrong` for a propensity, for a proportion that
+            is neither 0 nor 1, for a ratio whose denominator adds up to nothing in an arm.
     """
     names = [metric.name for metric in metrics]
     for name in names:
@@ -238,6 +239,10 @@ def _moments(
             values = values - explained(layout, values, covariates)
         return layout.means(values)
     top, bottom = layout.means(values).mean, layout.means(under).mean
+    if not (bottom > 0).all():
+        raise DataError(
+            "experiment.value-wrong", name="denominator", expected="> 0", value=float(bottom.min())
+        )
     ratio = top / bottom
     # Linearised around each arm's own ratio, so that the linear values have the ratio as mean.
     places = layout.cell % len(layout.arms)
