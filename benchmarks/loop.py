@@ -26,9 +26,10 @@ HEAD = """# Experiments: coverage, false alarms, speed
 Made by `python benchmarks/loop.py --markdown`. A small simulated brokerage lives to the day of a
 decision; every client's future is then lived twice, treated and left alone, and assignments are
 redrawn over the two stored futures. The truth is the average effect over the very same clients.
-Arms: 80 % treated, 20 % hold-out, blocked by manager and quarter of assets. `left`: the share of
-clients who leave within 100 days; `kept`: assets held at the end, winsorised at the 99th
-percentile; both with assets before as CUPED's covariate."""
+It is a crisis on purpose, with effects doubled and without contagion, so that much happens within
+the horizon. Arms: 80 % treated, 20 % hold-out, blocked by manager and quarter of assets. `left`:
+the share of clients who leave within 100 days; `kept`: assets held at the end, winsorised at the
+99th percentile; both with assets before as CUPED's covariate."""
 FOOT = """A share fails when a binomial with the wanted share would give it in less than half a per
 cent of cases. Intervals may be wider than needed: they allow for effects that differ between
 clients and between managers, which stored futures show and no real experiment can subtract.

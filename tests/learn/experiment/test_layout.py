@@ -117,13 +117,13 @@ def test_an_arm_with_one_unit_is_not_compared():
 
 
 def test_standard_errors_are_those_of_redrawn_experiments():
-    """1,500 blocked draws of one population, compared within pairs of the 40 managers."""
+    """500 blocked draws of one population, compared within pairs of the 40 managers."""
     rng = np.random.default_rng(21)
     n = 400
     stratum = np.arange(n) % 40  # managers
     base = rng.normal(stratum / 5, 1)
     found, errors = [], {"units": [], "clusters": []}
-    for _ in range(1500):
+    for _ in range(500):
         # One in four of each manager's ten clients: two or three.
         order = np.argsort(stratum + rng.random(n))
         arm = np.full(n, "call")
@@ -136,5 +136,5 @@ def test_standard_errors_are_those_of_redrawn_experiments():
         errors["clusters"].append(math.sqrt(by @ books.cov @ by))
     true = np.std(found)
     for kind, each in errors.items():
-        assert 0.93 < np.mean(each) / true < 1.25, kind
+        assert 0.9 < np.mean(each) / true < 1.25, kind
     assert abs(np.mean(found)) < 4 * true / math.sqrt(len(found))

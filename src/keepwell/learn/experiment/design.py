@@ -115,7 +115,7 @@ class Experiment:
         >>> test = Experiment(
         ...     "calls-2026", (Arm("call", 0.8), Arm("none", 0.2)), "none",
         ...     Metric("left", "proportion", "lower"))
-        >>> assign(test, b"a secret of the desk", "client 17").arm
+        >>> assign(test, b"a secret of the desk", "client 18").arm
         'call'
     """
 

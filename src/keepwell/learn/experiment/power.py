@@ -153,7 +153,7 @@ def needed(baseline: Baseline, effect: float, terms: Terms | None = None) -> Siz
         UsageError: `experiment.value-wrong`.
 
     Example:
-        >>> needed(Baseline(0.172), -0.11 * 0.172).treated  # doctest: +SKIP
+        >>> needed(Baseline(0.172), -0.11 * 0.172).treated
         5966
     """
     if effect == 0 or not math.isfinite(effect):
