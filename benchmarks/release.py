@@ -55,6 +55,10 @@ PARTS = (
         "contract", "2,000 generated requests per operation", ("tests/contract",),
         {"KEEPWELL_EXAMPLES": "2000"},
     ),
+    Part(
+        "experiments", "1,000 experiments without an effect, 500 redrawn in the simulated world",
+        ("tests/learn/experiment",), {"KEEPWELL_SIMULATIONS": "1000"},
+    ),
 )  # fmt: skip
 
 

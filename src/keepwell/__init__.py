@@ -8,8 +8,8 @@ One loop: observe, warn, intervene, learn. As a library::
     kw.ingest(workspace)
     result = kw.run(workspace)
 
-The verbs live in `keepwell.api` and are loaded on first use, so that importing the package costs
-nothing.
+`kw.experiment` holds the statistics of experiments; it needs no workspace. The verbs live in
+`keepwell.api` and are loaded on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from keepwell.core.version import __version__
 
 if TYPE_CHECKING:
-    from keepwell.api import compute, explain, ingest, open, prove, run
+    from keepwell.api import compute, experiment, explain, ingest, open, prove, run
 
-__all__ = ["__version__", "compute", "explain", "ingest", "open", "prove", "run"]
+__all__ = ["__version__", "compute", "experiment", "explain", "ingest", "open", "prove", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The verbs of keepwell as a library: open, ingest, compute, prove, run, explain.
+"""The verbs of keepwell as a library: open, ingest, compute, prove, run, explain; experiments.
 
 Each is a thin door to the rooms behind it; a program needs nothing else.
 """
@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keepwell.learn import experiment as experiment
 from keepwell.observe.workspace import Workspace
 
 if TYPE_CHECKING:
