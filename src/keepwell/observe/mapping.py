@@ -30,6 +30,7 @@ from keepwell.core.days import day_number
 from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
+from keepwell.observe.mapping_value import Budget, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
 
 FILE_NAME = "keepwell.yaml"
@@ -294,6 +295,7 @@ class Mapping(_Part):
         label: the primary label.
         dates: training, proving and ranking dates.
         capacity: share of clients per tier.
+        value: your rates, for what clients are worth.
         notes: remarks that the report shows, such as that manager books are synthetic.
         attribution: origin and licence of the data, when they ask for it.
     """
@@ -308,6 +310,7 @@ class Mapping(_Part):
     label: Label = Label()
     dates: Dates = Dates()
     capacity: Capacity = Capacity()
+    value: Value = Value()
     notes: list[Remark] = []
     attribution: Remark | None = None
     _document: Document = PrivateAttr(default_factory=lambda: Document(FILE_NAME, {}))
@@ -413,6 +416,8 @@ _CONTAINERS: dict[str, type[BaseModel]] = {
     "dates": Dates,
     "dates.train": Every,
     "capacity": Capacity,
+    "value": Value,
+    "value.budget": Budget,
     "notes.*": Remark,
     "attribution": Remark,
     "": Mapping,

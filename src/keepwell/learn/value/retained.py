@@ -1,0 +1,174 @@
+"""What treatment kept, beside the hold-out: clients, assets at opening prices, value, revenue.
+
+Always by assignment (intention to treat): who was to be treated counts as treated, reached or not,
+so that choosing whom to reach cannot flatter. What was kept is the difference per client times the
+clients assigned.
+
+Money is told twice. *Raw* is the plain difference. *Adjusted* is cut at the 99 % quantile of both
+arms together and rid of what was known before the assignment (CUPED). The rule is fixed; which of
+the two looks better does not decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from keepwell.core.errors import UsageError
+from keepwell.learn.value.estimate import (
+    WINSOR,
+    Array,
+    Effect,
+    Estimator,
+    Flags,
+    adjusted,
+    clustered_difference,
+    winsorised,
+)
+
+CLIENTS: Final = "clients"
+ASSETS: Final = "assets"
+VALUE: Final = "value"
+REVENUE: Final = "revenue"
+
+MEASURE_NAMES: Final[dict[str, str]] = {
+    CLIENTS: "clients kept",
+    ASSETS: "assets kept, at opening prices",
+    VALUE: "value kept",
+    REVENUE: "revenue kept",
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Two arms and what became of them; arrays [n], one element per client.
+
+    Attributes:
+        treated: assigned to treatment; the others are held out; bool.
+        manager: the manager at the assignment; intervals are clustered by it.
+        stayed: 1 stayed, 0 left, NaN not known.
+        opening: assets at the assignment, minor units, NaN unknown.
+        net: net flow since, at opening prices, minor units, NaN unknown (see `flows`).
+        predicted: probability of leaving as scored at the assignment; NaN unknown.
+        past: net flow over the days before the assignment, minor units; None when not asked for.
+        kept: value if the client stays, as of the assignment (`ClientValue.kept`), minor units.
+        revenue: line -> revenue within the span, minor units.
+    """
+
+    treated: Flags
+    manager: npt.NDArray[Any]
+    stayed: Array
+    opening: Array
+    net: Array
+    predicted: Array
+    past: Array | None = None
+    kept: Array | None = None
+    revenue: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = [self.manager, self.stayed, self.opening, self.net, self.predicted,
+                 *(a for a in (self.past, self.kept) if a is not None),
+                 *self.revenue.values()]  # fmt: skip
+        counts = {len(array) for array in (self.treated, *given)}
+        if len(counts) != 1:
+            raise UsageError("value.lengths-differ", counts=", ".join(map(str, sorted(counts))))
+
+    @property
+    def before(self) -> Array:
+        """What was known at the assignment, for CUPED: assets, flow, predicted churn; [n, k]."""
+        facts = [self.opening, self.predicted]
+        if self.past is not None:
+            facts.append(self.past)
+        return np.column_stack(facts).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Retained:
+    """One measure of what was kept.
+
+    Attributes:
+        measure: 'clients', 'assets', 'value', 'revenue' or 'revenue.<line>'.
+        raw: difference per client, as it is; of clients a share, of the others minor units.
+        adjusted: the same winsorised (not of clients) and with CUPED.
+        treated: clients assigned to treatment whose outcome is known.
+        held: the same of the hold-out.
+        unknown: clients left out, by arm (treated, held out), since their outcome is not known.
+        limit: where outcomes were cut, minor units; None of clients.
+    """
+
+    measure: str
+    raw: Effect
+    adjusted: Effect
+    treated: int
+    held: int
+    unknown: tuple[int, int]
+    limit: float | None
+
+    @property
+    def raw_total(self) -> Effect:
+        """Kept in all, raw: clients, or minor units."""
+        return self.raw.times(self.treated)
+
+    @property
+    def total(self) -> Effect:
+        """Kept in all, adjusted: clients, or minor units."""
+        return self.adjusted.times(self.treated)
+
+
+def retained(
+    trial: Trial, estimator: Estimator = clustered_difference, confidence: float = 0.95
+) -> dict[str, Retained]:
+    """Everything that was kept, by measure.
+
+    Args:
+        trial: the arms and what became of them.
+        estimator: compares two arms; default: difference of means, clustered by manager.
+        confidence: of the two-sided intervals.
+
+    Raises:
+        DataError: an arm is empty, or there are fewer than two managers.
+    """
+    outcomes: dict[str, Array] = {CLIENTS: trial.stayed, ASSETS: trial.net}
+    if trial.kept is not None:
+        # What a client is worth was known before the assignment: only the staying is an outcome.
+        outcomes[VALUE] = trial.kept * trial.stayed
+    for line, values in trial.revenue.items():
+        outcomes[f"{REVENUE}.{line}"] = values
+    if trial.revenue:
+        outcomes[REVENUE] = np.sum(list(trial.revenue.values()), axis=0)
+    return {
+        name: measure(name, np.asarray(y, np.float64), trial, estimator, confidence)
+        for name, y in outcomes.items()
+    }
+
+
+def measure(
+    name: str,
+    y: Array,
+    trial: Trial,
+    estimator: Estimator = clustered_difference,
+    confidence: float = 0.95,
+) -> Retained:
+    """What was kept by one measure.
+
+    Args:
+        name: what it is called.
+        y: outcome; float64 [n], NaN where not known.
+        trial: the arms, and what was known before.
+        estimator: compares two arms.
+        confidence: of the two-sided intervals.
+
+    Raises:
+        DataError: an arm is empty, or there are fewer than two managers.
+    """
+    known = ~np.isnan(y)
+    treated, manager, seen = trial.treated[known], trial.manager[known], y[known]
+    raw = estimator(seen, treated, manager, confidence)
+    cut, limit = (seen, None) if name == CLIENTS else winsorised(seen, WINSOR)
+    better = estimator(adjusted(cut, treated, trial.before[known]), treated, manager, confidence)
+    lost = (int((~known & trial.treated).sum()), int((~known & ~trial.treated).sum()))
+    return Retained(name, raw, better, int(treated.sum()), int((~treated).sum()), lost, limit)
