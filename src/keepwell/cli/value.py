@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 WIDTH = 130
 """Columns that the tables need; narrower, or piped, amounts would be broken."""
 
+MONEY_HEADS = ("margin a year", "discounted value", "95 % interval", "at stake")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -108,7 +110,8 @@ def _show_lines(book: ValueBook) -> None:
         else:
             why = tr("absent: {why}", why=tr(ABSENCES[book.margins.absent[line]]))
             rows.append((tr(name), None, None, why))
-    show(["line of margin", "a year", "clients with it", "whose rate"], rows, right=(1, 2), width=WIDTH)
+    heads = ["line of margin", "a year", "clients with it", "whose rate"]
+    show(heads, rows, right=(1, 2), width=WIDTH)
 
 
 def _show_groups(book: ValueBook, head: str, groups: Sequence[Group]) -> None:
@@ -118,7 +121,7 @@ def _show_groups(book: ValueBook, head: str, groups: Sequence[Group]) -> None:
         return tr(TIER_NAMES[code]) if head == "tier" and code else code
 
     show(
-        [head, "clients", "valued", "margin a year", "discounted value", "95 % interval", "at stake"],
+        [head, "clients", "valued", *MONEY_HEADS],
         [
             (
                 name(group.code), group.clients, group.valued, _money(book, group.margin),
@@ -170,8 +173,7 @@ def _show_top(book: ValueBook, top: int) -> None:
     tiers, ranking = book.ranking.tiers(), book.ranking
     say("Clients with most at stake:")
     show(
-        ["client", "manager", "segment", "tier", "margin a year", "discounted value", "95 % interval",
-         "at stake"],
+        ["client", "manager", "segment", "tier", *MONEY_HEADS],
         [
             (
                 ranking.clients[i], ranking.manager[i], book.margins.segment[i],

@@ -170,7 +170,7 @@ def test_another_estimator_can_be_handed_in():
 
 def test_one_arm_is_no_trial():
     given = trial()
-    with pytest.raises(DataError, match="two arms|Two arms"):
+    with pytest.raises(DataError, match="Two arms"):
         retained(replace(given, treated=np.ones(400, bool)))
     with pytest.raises(UsageError):
         replace(given, stayed=np.ones(3))
@@ -184,7 +184,9 @@ def stored():
     """Both futures of the clients of a world: left alone, and called by the manager."""
     quick = {"days": [30.0, 14.0, 9.0, 5.0], "go_on": [0.62, 0.82, 0.90, 0.85], "at_peace": 1.0}
     alone = {"household": 0.0, "referrer": 0.0, "adviser": 0.0}
-    world = World(Scenario().with_(contagion=alone, leaving=quick | {"hazard": 0.006}), 5, 3_000, 150)
+    world = World(
+        Scenario().with_(contagion=alone, leaving=quick | {"hazard": 0.006}), 5, 3_000, 150
+    )
     for _ in range(75):
         world.pass_day()
     got = potential(world, 75, ("leave_alone", "manager_call"))
@@ -196,15 +198,20 @@ def stored():
 
 
 def test_the_worlds_truth_lies_in_the_intervals(stored):
-    """300 drawings of the hold-out; fixed clients, so intervals may cover too often, not less."""
+    """300 drawings of the hold-out; fixed clients, so intervals may cover too often, not less.
+
+    Of money the adjusted interval speaks of the outcomes as they are cut. In this world one client
+    holds more than half of all that treatment keeps: of the raw sum no interval of so few drawings
+    can be relied on, and none is claimed to be.
+    """
     got, opening, net, manager = stored
     stays = (got.left_day == NEVER).astype(float)
     n, rng = len(opening), np.random.default_rng(9)
-    truth = {CLIENTS: (stays[1] - stays[0]).mean(), ASSETS: (net[1] - net[0]).mean()}
-    assert truth[CLIENTS] > 0.005
-    assert truth[ASSETS] > 0
-    held = {CLIENTS: 0, ASSETS: 0}
-    found = []
+    truth = (stays[1] - stays[0]).mean()
+    gain = np.abs(net[1] - net[0])
+    assert truth > 0.005
+    assert gain.max() > 0.5 * gain.sum()
+    held, found = np.zeros(2, int), []
     for _ in range(300):
         treated = rng.random(n) < 0.8
         given = Trial(
@@ -212,15 +219,14 @@ def test_the_worlds_truth_lies_in_the_intervals(stored):
             np.where(treated, net[1], net[0]), np.full(n, np.nan),
         )  # fmt: skip
         made = retained(given)
-        for name, value in truth.items():
-            held[name] += made[name].raw.low <= value <= made[name].raw.high
-        found.append([(made[k].raw.value, made[k].adjusted.error) for k in truth])
-    least = binom.ppf(0.0005, 300, 0.95)
-    assert held[CLIENTS] >= least
-    assert held[ASSETS] >= least
-    means = np.array(found)[:, :, 0]
-    off = np.abs(means.mean(axis=0) - list(truth.values()))
-    assert (off < 4 * means.std(axis=0, ddof=1) / np.sqrt(300)).all()
-    # The rule of cutting and CUPED makes money far more certain than it is raw.
-    errors = np.array(found)[:, :, 1].mean(axis=0)
-    assert errors[1] < 0.7 * means[:, 1].std(ddof=1)
+        people, money = made[CLIENTS].raw, made[ASSETS]
+        cut = np.clip(net, -money.limit, money.limit)
+        target = (cut[1] - cut[0]).mean()
+        held += [people.low <= truth <= people.high,
+                 money.adjusted.low <= target <= money.adjusted.high]  # fmt: skip
+        found.append((people.value - truth, money.adjusted.value - target, money.raw.error,
+                      money.adjusted.error))  # fmt: skip
+    assert (held >= binom.ppf(0.0005, 300, 0.95)).all()
+    off, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    assert (np.abs(off[:2]) < 4 * spread[:2] / np.sqrt(300)).all()
+    assert off[3] < 0.6 * off[2], "cutting and CUPED make money far more certain than it is raw"

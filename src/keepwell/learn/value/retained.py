@@ -7,6 +7,10 @@ clients assigned.
 Money is told twice. *Raw* is the plain difference. *Adjusted* is cut at the 99 % quantile of both
 arms together and rid of what was known before the assignment (CUPED). The rule is fixed; which of
 the two looks better does not decide.
+
+The adjusted interval is the one to rely on, and it speaks of the outcomes as cut: what the few
+largest clients kept beyond the limit is not in it. A single client may hold half of all the money
+that was kept; then no interval of the raw sum can be relied on.
 """
 
 from __future__ import annotations
