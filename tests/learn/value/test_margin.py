@@ -11,6 +11,7 @@ from keepwell.core.errors import DataError, UsageError
 from keepwell.learn.value.flows import Basis, flows
 from keepwell.learn.value.margin import Absence, Line, margins
 from keepwell.learn.value.rates import Rates
+from keepwell.learn.value.trial import trial_of
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.mapping_value import Value
 from tests.learn.value.broker import AS_OF, broker, day, merged, rows, unknown_at_the_time
@@ -187,3 +188,20 @@ def test_neither_movements_nor_positions(tmp_path):
     with pytest.raises(DataError) as error:
         flows(engine, AS_OF, UNTIL, ["A"])
     assert error.value.code == "value.flows-unknown"
+
+
+def test_a_trial_is_read_from_the_lake(engine, workspace):
+    stayed, predicted = np.array([1.0, 0, 1, 1]), np.full(4, 0.2)
+    got = trial_of(
+        engine, AS_OF, UNTIL, CLIENTS, np.array([True, False, True, False]), stayed, predicted,
+        rates=Rates.of(workspace),
+    )  # fmt: skip
+    assert got.net.tolist() == [7_000.0, -100_000.0, 0.0, 0.0]
+    # A took 9.00 on the day before, D brought 1.00 a year ago: too long for the past of a quarter.
+    assert got.past.tolist() == [-900.0, 0.0, 0.0, 0.0]
+    assert set(got.manager) == {"-"}
+    assert set(got.revenue) == {"commission", "asset_fee", "margin_interest", "cash_spread"}
+    # Ninety days of 30,000.00 in cash at 1.5 %; of the span there are no trades.
+    assert got.revenue["cash_spread"][0] == pytest.approx(3_000_000 * 0.015 * 90 / YEAR)
+    assert (got.revenue["commission"] == 0).all()
+    assert got.before.shape == (4, 3)

@@ -120,6 +120,9 @@ def test_measures_by_hand():
     assert got[ASSETS].raw.value == pytest.approx(-250 + 550)
     assert got[ASSETS].raw_total.value == pytest.approx(1_200.0)
     assert got[VALUE].raw_total.value == pytest.approx(100.0)
+    assert got[ASSETS].opening == 4_000.0
+    assert got[ASSETS].share.value == pytest.approx(got[ASSETS].total.value / 4_000)
+    assert got[CLIENTS].share is None
     assert got[REVENUE].raw.value == pytest.approx(6.0 - 2.0)
     assert got[REVENUE].raw.value == got[REVENUE + ".commission"].raw.value
     assert (got[CLIENTS].treated, got[CLIENTS].held, got[CLIENTS].limit) == (4, 2, None)

@@ -98,17 +98,31 @@ def clustered_difference(
     """
     y, treated = np.asarray(y, np.float64), np.asarray(treated, np.bool_)
     many, few = int(treated.sum()), int((~treated).sum())
-    codes = np.unique(cluster, return_inverse=True)[1]
-    groups = int(codes.max()) + 1 if len(codes) else 0
+    codes, groups = coded(cluster)
     if not many or not few or groups < 2:
         raise DataError("value.arm-empty", treated=many, held=few, clusters=groups)
     mean1, mean0 = float(y[treated].mean()), float(y[~treated].mean())
     influence = np.where(treated, (y - mean1) / many, -(y - mean0) / few)
-    summed = np.bincount(codes, influence, groups)
+    summed = np.bincount(codes, influence)
     error = float(np.sqrt(groups / (groups - 1) * np.sum(summed**2)))
     half = student_quantile(confidence, groups - 1) * error
     value = mean1 - mean0
     return Effect(value, value - half, value + half, error, confidence, groups)
+
+
+def coded(cluster: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
+    """Clusters as numbers from 0, some of which may be unused, and how many are used.
+
+    Args:
+        cluster: numbers or texts; [n].
+    """
+    if cluster.dtype.kind in "iu" and len(cluster):
+        low, high = int(cluster.min()), int(cluster.max())
+        if low >= 0 and high <= 4 * len(cluster):  # small numbers need no sorting
+            codes = cluster.astype(np.int64)
+            return codes, int(np.count_nonzero(np.bincount(codes)))
+    codes = np.unique(cluster, return_inverse=True)[1].reshape(-1)
+    return codes, int(codes.max()) + 1 if len(codes) else 0
 
 
 def student_quantile(confidence: float, freedom: int) -> float:
@@ -158,17 +172,26 @@ def adjusted(y: Array, treated: Flags, before: Array) -> Array:
         before: facts known at the assignment; float64 [n, k], NaN becomes the column's mean.
     """
     x = np.array(before, np.float64).reshape(len(y), -1)
-    known = ~np.isnan(x)
-    count = np.maximum(known.sum(axis=0), 1)
-    x = np.where(known, x, np.where(known, x, 0.0).sum(axis=0) / count)
-    x = x - x.mean(axis=0)
-    spread = x.std(axis=0)
-    x = x[:, spread > 0] / spread[spread > 0]
+    missing = np.isnan(x)
+    if missing.any():
+        count = np.maximum((~missing).sum(axis=0), 1)
+        x = np.where(missing, np.where(missing, 0.0, x).sum(axis=0) / count, x)
+    mean = x.mean(axis=0)
+    x -= mean
+    spread = np.sqrt(np.einsum("ij,ij->j", x, x) / max(len(x), 1))
+    varied = spread > 1e-12 * np.abs(mean)  # what rounding leaves of a constant is no spread
+    if not varied.all():
+        x, spread = x[:, varied], spread[varied]
     if not x.shape[1]:
         return np.asarray(y, np.float64)
-    own_x, own_y = x.copy(), np.array(y, np.float64)
+    x /= spread
+    # Products of deviations within the arms, from products and the arms' means.
+    middle = y - np.mean(y)
+    squares, products = x.T @ x, x.T @ middle
     for arm in (treated, ~treated):
-        own_x[arm] -= own_x[arm].mean(axis=0)
-        own_y[arm] -= own_y[arm].mean()
-    theta = np.linalg.lstsq(own_x.T @ own_x, own_x.T @ own_y, rcond=None)[0]
+        weight = arm / max(int(arm.sum()), 1)
+        mean_x, mean_y = weight @ x, float(weight @ middle)
+        squares = squares - arm.sum() * np.outer(mean_x, mean_x)
+        products = products - arm.sum() * mean_x * mean_y
+    theta = np.linalg.lstsq(squares, products, rcond=None)[0]
     return np.asarray(y - x @ theta, np.float64)

@@ -218,7 +218,8 @@ def _commission(reading: _Reading) -> Array:
         reading.absent[Line.COMMISSION] = Absence.HISTORY
         return np.zeros(n)
     found = _traded(reading, spans)
-    if found["paid"].sum() > 0:
+    charged = found["paid"].sum() > 0 or not len(found["paid"])  # nobody traded: nobody paid
+    if charged:
         kept = reading.rates.commission_kept
         amount, squares = found["commission"] * kept, found["squares"] * kept**2
     elif reading.rates.commission_tiers:
@@ -231,7 +232,7 @@ def _commission(reading: _Reading) -> Array:
     squares = reading.spread(found["client_id"], squares, 0.0)
     scale = YEAR / exposed
     reading.lines[Line.COMMISSION] = yearly = sums * scale
-    if not found["paid"].sum() > 0:
+    if not charged:
         reading.lines[Line.COMMISSION] = _tariff(yearly, reading.rates)
         return np.zeros(n)
     # Periods of 30 days as draws: the error of their sum, scaled like the sum itself.

@@ -16,7 +16,7 @@ that was kept; then no interval of the raw sum can be relied on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +31,7 @@ from keepwell.learn.value.estimate import (
     Flags,
     adjusted,
     clustered_difference,
+    coded,
     winsorised,
 )
 
@@ -102,6 +103,7 @@ class Retained:
         held: the same of the hold-out.
         unknown: clients left out, by arm (treated, held out), since their outcome is not known.
         limit: where outcomes were cut, minor units; None of clients.
+        opening: known opening assets of the treated, minor units.
     """
 
     measure: str
@@ -111,6 +113,17 @@ class Retained:
     held: int
     unknown: tuple[int, int]
     limit: float | None
+    opening: float
+
+    @property
+    def share(self) -> Effect | None:
+        """Kept money, adjusted, as a share of the treated clients' opening assets; not of clients.
+
+        A ratio of sums: a mean of shares would count a client of 100 like one of a million.
+        """
+        if self.measure == CLIENTS or not self.opening > 0:
+            return None
+        return self.total.times(1.0 / self.opening)
 
     @property
     def raw_total(self) -> Effect:
@@ -136,6 +149,9 @@ def retained(
     Raises:
         DataError: an arm is empty, or there are fewer than two managers.
     """
+    trial = replace(
+        trial, manager=coded(np.asarray(trial.manager))[0]
+    )  # sorted once, not each time
     outcomes: dict[str, Array] = {CLIENTS: trial.stayed, ASSETS: trial.net}
     if trial.kept is not None:
         # What a client is worth was known before the assignment: only the staying is an outcome.
@@ -170,9 +186,14 @@ def measure(
         DataError: an arm is empty, or there are fewer than two managers.
     """
     known = ~np.isnan(y)
-    treated, manager, seen = trial.treated[known], trial.manager[known], y[known]
+    treated, manager, seen, before = trial.treated, trial.manager, y, trial.before
+    if not known.all():
+        treated, manager, seen, before = treated[known], manager[known], y[known], before[known]
     raw = estimator(seen, treated, manager, confidence)
     cut, limit = (seen, None) if name == CLIENTS else winsorised(seen, WINSOR)
-    better = estimator(adjusted(cut, treated, trial.before[known]), treated, manager, confidence)
+    better = estimator(adjusted(cut, treated, before), treated, manager, confidence)
     lost = (int((~known & trial.treated).sum()), int((~known & ~trial.treated).sum()))
-    return Retained(name, raw, better, int(treated.sum()), int((~treated).sum()), lost, limit)
+    opening = float(np.nansum(trial.opening[known & trial.treated]))
+    return Retained(
+        name, raw, better, int(treated.sum()), int((~treated).sum()), lost, limit, opening
+    )
