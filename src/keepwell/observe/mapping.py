@@ -30,7 +30,7 @@ from keepwell.core.days import day_number
 from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
-from keepwell.observe.mapping_value import Budget, Value
+from keepwell.observe.mapping_value import Budget, BudgetPart, CommissionTier, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
 
 FILE_NAME = "keepwell.yaml"
@@ -417,7 +417,9 @@ _CONTAINERS: dict[str, type[BaseModel]] = {
     "dates.train": Every,
     "capacity": Capacity,
     "value": Value,
+    "value.commission_tiers.*": CommissionTier,
     "value.budget": Budget,
+    "value.budget.split.*": BudgetPart,
     "notes.*": Remark,
     "attribution": Remark,
     "": Mapping,
@@ -470,7 +472,9 @@ def _plain(loc: Loc, value: Any) -> Loc:
 
 def _known_keys(parent: Loc) -> list[str]:
     pattern = ".".join(
-        "*" if index % 2 and parent[0] in {"sources", "tables"} else str(step)
+        "*"
+        if isinstance(step, int) or (index % 2 and parent[0] in {"sources", "tables"})
+        else str(step)
         for index, step in enumerate(parent)
     )
     model = _CONTAINERS.get(pattern)

@@ -34,6 +34,9 @@ def test_the_bound_decides_not_the_estimate():
     more = propose(kept(5_000, 1_000), COSTS)
     assert (more.kind, more.worth_it, more.cost) == (Kind.MORE, True, 1_200)
     assert more.why == (Why.WORTH_IT, Why.RATIO_REACHED)
+    assert more.words("en")[0] == "Propose a larger retention budget."
+    assert more.words("zh")[0] == "建议增加挽留预算。"
+    assert len(more.words()) == 3
     assert more.ratio == pytest.approx(more.kept / 1_200)
     # 3,400 - 1,645 = 1,755 > 1,200 but not > 1.5 x 1,200.
     worth = propose(kept(3_400, 1_000), COSTS)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from keepwell.core.errors import UsageError
 from keepwell.core.money import minor_exponent
+from keepwell.core.text import tr
 from keepwell.learn.value.client_value import Interval
 from keepwell.learn.value.estimate import Effect, student_quantile
 from keepwell.observe.mapping_value import Budget
@@ -150,6 +151,17 @@ class Proposal:
     ratio: float | None
     asked: float
     approvers: tuple[str, ...]
+
+    def words(self, locale: str | None = None) -> list[str]:
+        """What is proposed, and why; one sentence each.
+
+        Args:
+            locale: 'en' or 'zh'; default: the current one.
+        """
+        return [
+            tr(KIND_WORDS[self.kind], locale),
+            *(tr(WHY_WORDS[why], locale) for why in self.why),
+        ]
 
 
 def propose(kept: Effect, costs: Costs, harm: Effect | None = None, ratio: float = 1.5) -> Proposal:
