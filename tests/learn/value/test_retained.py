@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scipy.stats import binom
 from keepwell.core.errors import DataError, UsageError
 from keepwell.learn.value.estimate import Effect, adjusted, clustered_difference, winsorised
 from keepwell.learn.value.retained import ASSETS, CLIENTS, REVENUE, VALUE, Trial, retained
+from keepwell.learn.value.survival import MONTH_DAYS, SurvivalRule
 from keepwell.world.outcomes import potential
 from keepwell.world.scenario import Scenario
 from keepwell.world.simulate import World
@@ -41,6 +44,21 @@ def test_clustered_difference_by_hand():
     assert got.error == pytest.approx(error)
     assert got.high - got.value == pytest.approx(4.302652729911275 * error)  # t, 2 freedoms
     assert (got.clusters, got.few) == (3, True)
+
+
+def test_an_independent_reckoning_agrees():
+    """Golden vectors of statsmodels; golden_make.py says how they were made."""
+    given = json.loads((Path(__file__).parent / "golden.json").read_text())
+    for case in given["cases"]:
+        y, treated, manager, before = (
+            np.array(case[name]) for name in ("y", "treated", "manager", "before")
+        )
+        got = clustered_difference(y, treated, manager)
+        assert got.value == pytest.approx(case["difference"], rel=1e-9)
+        assert got.error == pytest.approx(case["error"], rel=1e-9)
+        assert got.clusters == case["clusters"]
+        better = clustered_difference(adjusted(y, treated, before), treated, manager)
+        assert better.value == pytest.approx(case["adjusted"], rel=1e-9)
 
 
 def test_what_is_common_to_a_book_cancels_within_it():
@@ -198,6 +216,20 @@ def stored():
     # The market is the same in both futures: what differs is what was taken away.
     net = got.kept.astype(float) - opening
     return got, opening, net, world.state["manager"][here]
+
+
+def test_the_curve_goes_on_as_the_world_does(stored):
+    """From those who left in the first half of the days, those of the whole."""
+    got = stored[0]
+    days = np.where(got.left_day[0] == NEVER, 10**6, got.left_day[0] - got.decided)
+    half, whole = 37, 75
+    share = (days < half).mean()
+    rule = SurvivalRule(horizon=half / MONTH_DAYS)
+    near = rule.near(np.array([share]))[0]
+    expected, n = np.exp(-near * whole / MONTH_DAYS), len(days)
+    # Luck of both shares; and 0.02 for what a constant rate cannot know of the days to come.
+    luck = 3.3 * np.sqrt(2 * expected * (1 - expected) / n)
+    assert abs((days >= whole).mean() - expected) < luck + 0.02
 
 
 def test_the_worlds_truth_lies_in_the_intervals(stored):

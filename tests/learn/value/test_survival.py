@@ -8,8 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepwell.core.errors import UsageError
-from keepwell.learn.value.client_value import client_value, normal_quantile
-from keepwell.learn.value.survival import Doubt, SurvivalRule, months_of, survival
+from keepwell.learn.value.client_value import client_value
+from keepwell.learn.value.survival import (
+    Doubt,
+    SurvivalRule,
+    months_of,
+    normal_quantile,
+    survival,
+    survival_interval,
+)
 
 chances = st.floats(0.0, 1.0)
 amounts = st.floats(-1e9, 1e9)
@@ -181,3 +188,18 @@ def test_what_makes_no_sense_is_refused(call):
 def test_spans():
     assert months_of("6mo") == 6.0
     assert months_of("365d") == pytest.approx(12 * 365 / 365.25)
+
+
+@settings(max_examples=40, deadline=None)
+@given(chances, rules, st.floats(0.0, 1.0), st.floats(0.0, 0.2))
+def test_the_curve_lies_in_its_interval(p, rule, log_odds, base):
+    given_, months = np.array([p, np.nan]), 12
+    curve = survival(given_, rule, months)
+    low, high = survival_interval(given_, rule, months, Doubt(log_odds, base, "proof"))
+    assert (low[0] <= curve[0] + 1e-9).all()
+    assert (curve[0] <= high[0] + 1e-9).all()
+    assert (low[0] >= 0).all()
+    assert (high[0] <= 1).all()
+    assert np.isnan(low[1][1:]).all()
+    none = survival_interval(given_[:1], rule, months, Doubt(np.nan, np.nan, "none"))
+    assert p == 0 or np.isnan(none[0][0][1:]).all()

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from keepwell.core.errors import UsageError
-from keepwell.learn.value.survival import Array, Doubt, SurvivalRule, checked
+from keepwell.learn.value.survival import Array, Doubt, SurvivalRule, checked, normal_quantile
 
 _BLOCK = 65_536
 # Clients per block: its working arrays stay in the processor's cache.
@@ -108,21 +107,6 @@ class ClientValue:
         if not np.any(self.per_base):
             return per_base * 0.0
         return per_base * self.doubt.base
-
-
-def normal_quantile(confidence: float) -> float:
-    """Half width of a two-sided normal interval in standard errors.
-
-    Raises:
-        UsageError: the confidence is not between 0 and 1.
-
-    Example:
-        >>> round(normal_quantile(0.95), 4)
-        1.96
-    """
-    if not 0 < confidence < 1:
-        raise UsageError("value.share-invalid", name="confidence", given=confidence)
-    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def client_value(

@@ -7,7 +7,7 @@ curve of it:
   horizon, gives the probability. The model does not speak of the gap; it gets the same rate.
 - *Beyond* it the data decide nothing about the single client. `observed` takes the rate at which
   all clients left on the newest training date: a high risk passes. `constant` keeps the client's
-  own rate: a high risk stays. The truth of a book lies between the two.
+  own rate: a high risk stays. Neither is known to hold, and the error of it is in no interval.
 
 Leaving is final here: who comes back is a new client.
 """
@@ -15,6 +15,7 @@ Leaving is final here: who comes back is a new client.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -124,6 +125,21 @@ def survival(probability: Array, rule: SurvivalRule, months: int) -> Array:
     return np.asarray(np.exp(-rates), np.float64)
 
 
+def normal_quantile(confidence: float) -> float:
+    """Half width of a two-sided normal interval in standard errors.
+
+    Raises:
+        UsageError: the confidence is not between 0 and 1.
+
+    Example:
+        >>> round(normal_quantile(0.95), 4)
+        1.96
+    """
+    if not 0 < confidence < 1:
+        raise UsageError("value.share-invalid", name="confidence", given=confidence)
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
 @dataclass(frozen=True)
 class Doubt:
     """How uncertain the probabilities are, all of them together, and the base.
@@ -173,3 +189,37 @@ class Doubt:
         shift = (found - expected) / spread  # one Newton step of the refitted intercept
         drift = (found - expected) / n
         return cls(float(np.hypot(spread**-0.5, shift)), float(np.hypot(luck.base, drift)), "proof")
+
+
+def survival_interval(
+    probability: Array, rule: SurvivalRule, months: int, doubt: Doubt, confidence: float = 0.95
+) -> tuple[Array, Array]:
+    """Lower and upper curve: log-odds and base moved by their doubt, both at once.
+
+    That is wider than need be where the two errors are not the same; it never leaves 0 to 1.
+
+    Args:
+        probability: as for `survival`.
+        rule: the assumptions.
+        months: how many.
+        doubt: of the calibration.
+        confidence: of the two-sided interval.
+
+    Returns:
+        Two arrays float64 [n, months + 1]; NaN where the doubt is not known.
+    """
+    half = normal_quantile(confidence)
+    p = checked(probability)
+
+    def moved(by: float) -> Array:
+        with np.errstate(divide="ignore"):
+            odds = np.log(p) - np.log1p(-p) + by * doubt.log_odds
+        base = rule.base
+        if base is not None and not np.isnan(doubt.base):
+            base = min(max(base + by * doubt.base, 0.0), _CERTAIN)
+        shifted = np.where(
+            p > 0, 1.0 / (1.0 + np.exp(-odds)), np.where(np.isnan(odds), np.nan, 0.0)
+        )
+        return survival(shifted, SurvivalRule(rule.horizon, rule.gap, base), months)
+
+    return moved(half), moved(-half)
