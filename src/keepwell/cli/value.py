@@ -127,7 +127,7 @@ def _show_groups(book: ValueBook, head: str, groups: Sequence[Group]) -> None:
                 name(group.code), group.clients, group.valued, _money(book, group.margin),
                 _money(book, group.value.value), _range(book, group.value.low, group.value.high),
                 _money(book, group.at_stake),
-            )
+            ) if group.valued else (name(group.code), group.clients, 0, *([None] * 4))
             for group in groups if group.valued or group.code
         ],
         right=(1, 2, 3, 4, 5, 6), width=WIDTH,
@@ -135,7 +135,7 @@ def _show_groups(book: ValueBook, head: str, groups: Sequence[Group]) -> None:
 
 
 def _show_assumptions(book: ValueBook) -> None:
-    from keepwell.learn.value.margin import INCOME
+    from keepwell.learn.value.margin import INCOME, Line
 
     rates = book.rates
     say("What is assumed:")
@@ -151,7 +151,12 @@ def _show_assumptions(book: ValueBook) -> None:
             "- beyond the model's horizon clients leave as all did: {share} in {months} months",
             share=percent(book.rule.base or 0.0), months=number(book.rule.horizon, None, 1),
         )  # fmt: skip
-    say("- margins stay as they are; the last {days} days stand for a year", days=rates.history)
+    say("- what clients bring in stays as it is")
+    if Line.COMMISSION in book.margins.lines:
+        say(
+            "- commission is that of {covered} complete days of trades within the last {days}",
+            covered=number(book.margins.days), days=number(rates.history),
+        )  # fmt: skip
     say(_DOUBTS[book.values.doubt.source])
     if any(line in book.margins.absent for line in INCOME):
         say("- lines of income that are absent are in no value: clients bring in more than this")

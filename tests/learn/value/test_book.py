@@ -121,6 +121,7 @@ def test_the_command_shows_lines_groups_and_assumptions(workspace, monkeypatch, 
     assert "absent: no table of the data tells it" in out
     assert "default, not yours" in out
     assert "as the proof showed it" in out
+    assert "365 complete days of trades within the last 365" in out
     assert "value.parquet" in out
     code, out, _ = command(monkeypatch, capsys, "--lang", "zh", "value", "-w", folder, "--top", "2")
     assert code in (0, None)

@@ -148,8 +148,8 @@ def value_book(
     ranked = _ranked_at(workspace, engine, version)
     at = parse_as_of(as_of, workspace.zone) if as_of else ranked
     if at < ranked:
-        day = at.astimezone(workspace.zone).date()
-        raise UsageError("value.as-of-early", as_of=day, ranked=ranked.astimezone(workspace.zone))
+        days = [moment.astimezone(workspace.zone).date() for moment in (at, ranked)]
+        raise UsageError("value.as-of-early", as_of=days[0], ranked=days[1])
     say(tr("Rank the clients"))
     ranking = rank(engine, version.trained, version.definition, at, explained=0)
     say(tr("Read what clients bring in"))
