@@ -13,12 +13,13 @@ import json
 import sys
 
 import numpy as np
-import statsmodels
-import statsmodels.api as sm
 
 
 def main() -> None:
     """Write the vectors to standard output."""
+    import statsmodels
+    import statsmodels.api as sm
+
     rng = np.random.default_rng(20261123)
     cases = []
     for n, managers, share in ((60, 7, 0.5), (200, 31, 0.8), (500, 12, 0.2)):
