@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from keepwell.learn.value.budget import (
     propose,
 )
 from keepwell.learn.value.estimate import Effect
+from keepwell.learn.value.retained import VALUE, Trial, retained
 from keepwell.observe.mapping_value import Budget, BudgetPart
 
 
@@ -121,3 +124,35 @@ def test_the_parts_make_the_whole(amount):
     assert sum(parts.values()) == amount
     for part in Budget().split:
         assert abs(parts[part.name] - amount * part.share) < 1 + amount * 1e-12
+
+
+def test_costs_are_at_the_workspaces_rates():
+    budget = Budget(minute_cost=2.5, contact_cost=0.1)
+    place = SimpleNamespace(
+        currency="CNY", mapping=SimpleNamespace(value=SimpleNamespace(budget=budget))
+    )
+    costs = Costs.of(place, contacts=1_000, minutes=400)
+    assert (costs.known, costs.total) == (True, 1_000 * 10 + 400 * 250)
+    place.currency = "JPY"
+    assert Costs.of(place, contacts=0, minutes=400).total == 1_000
+    place.mapping.value.budget = Budget()
+    assert not Costs.of(place, contacts=0, minutes=400).known
+
+
+def test_from_a_trial_to_a_proposal():
+    """A treatment that keeps 2 of 10 clients worth 10,000 each, and one that keeps none."""
+    rng, n = np.random.default_rng(6), 20_000
+    treated, manager = rng.random(n) < 0.8, rng.integers(0, 200, n)
+    kinds = {}
+    for effect in (0.2, 0.0):
+        stayed = (rng.random(n) < 0.6 + effect * treated).astype(float)
+        given = Trial(
+            treated, manager, stayed, np.full(n, 1e6), np.zeros(n), np.full(n, 0.4),
+            kept=np.full(n, 10_000.0),
+        )  # fmt: skip
+        value = retained(given)[VALUE].total
+        spent = Costs(contacts=int(treated.sum()), minutes=0, contact_cost=500.0, minute_cost=None)
+        kinds[effect] = propose(value, spent)
+    assert kinds[0.2].kind is Kind.MORE
+    assert kinds[0.2].net.value == pytest.approx((0.2 * 10_000 - 500) * 16_000, rel=0.15)
+    assert kinds[0.0].kind is Kind.LESS

@@ -265,3 +265,24 @@ def test_the_worlds_truth_lies_in_the_intervals(stored):
     off, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
     assert (np.abs(off[:2]) < 4 * spread[:2] / np.sqrt(300)).all()
     assert off[3] < 0.6 * off[2], "cutting and CUPED make money far more certain than it is raw"
+
+
+def test_with_clients_drawn_anew_intervals_cover_from_both_sides(stored):
+    """As many clients drawn with replacement before the coin is thrown: the interval's own case."""
+    got, opening, net, manager = stored
+    stays = (got.left_day == NEVER).astype(float)
+    n, rng, trials = len(opening), np.random.default_rng(1), 500
+    held = np.zeros(2, int)
+    for _ in range(trials):
+        drawn, treated = rng.integers(0, n, n), rng.random(n) < 0.8
+        given = Trial(
+            treated, manager[drawn], np.where(treated, stays[1, drawn], stays[0, drawn]),
+            opening[drawn], np.where(treated, net[1, drawn], net[0, drawn]), np.full(n, np.nan),
+        )  # fmt: skip
+        made = retained(given)
+        people, money = made[CLIENTS].raw, made[ASSETS]
+        cut = np.clip(net, -money.limit, money.limit)
+        held += [people.low <= (stays[1] - stays[0]).mean() <= people.high,
+                 money.adjusted.low <= (cut[1] - cut[0]).mean() <= money.adjusted.high]  # fmt: skip
+    low, high = binom.interval(0.999, trials, 0.95)
+    assert ((low <= held) & (held <= high)).all(), held
