@@ -120,6 +120,10 @@ def test_a_short_history_makes_no_year(engine):
     early = datetime(2021, 2, 1, tzinfo=UTC)
     got = margins(engine, early, Rates.from_settings(Value(), "CNY"), ["A"])
     assert got.absent[Line.COMMISSION] is Absence.HISTORY
+    # A balance of long ago is not carried on for ever.
+    late = datetime(2024, 3, 1, tzinfo=UTC)
+    got = margins(engine, late, Rates.from_settings(Value(), "CNY"), ["A"])
+    assert got.absent[Line.CASH_SPREAD] is got.absent[Line.MARGIN_INTEREST] is Absence.COVERAGE
 
 
 def test_whose_rates_they_are(workspace):
@@ -165,6 +169,18 @@ def test_flows_count_at_the_opening_prices(engine):
     assert late.net.tolist() == [-500.0]
     with pytest.raises(UsageError):
         flows(engine, UNTIL, AS_OF, ["A"])
+
+
+def test_movements_that_may_be_missing_are_no_flows(engine, workspace):
+    # The tables are declared complete from 2021 until the end of 2023.
+    early, late = datetime(2021, 2, 1, tzinfo=UTC), datetime(2023, 12, 31, 17, tzinfo=UTC)
+    with pytest.raises(DataError) as error:
+        flows(engine, AS_OF, late, CLIENTS)
+    assert error.value.code == "value.flows-uncovered"
+    assert flows(engine, AS_OF, datetime(2023, 12, 31, 16, tzinfo=UTC), CLIENTS).net[0] == 6_100.0
+    got = trial_of(engine, early, UNTIL, ["A"], np.array([True]), np.ones(1), np.full(1, 0.2))
+    assert got.past is None
+    assert got.before.shape == (1, 2)
 
 
 def test_without_movements_positions_tell_the_flow(tmp_path):

@@ -11,6 +11,10 @@ MESSAGES: dict[str, str] = {
         "The model in force was trained for {ranked} and knows more than was known at {as_of}. "
         "Run 'keepwell run --as-of {as_of}' first."
     ),
+    "value.flows-uncovered": (
+        "Not declared complete from {since} until {until}: {tables}. What is missing is not zero; "
+        "see 'covers' in keepwell.yaml."
+    ),
     "value.flows-unknown": "The data have neither movements of cash nor positions.",
     "value.horizon-invalid": (
         "Months ahead {months}, discount rate {discount}: at least one month and a rate of at "

@@ -15,12 +15,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.days import local_day, midnight
 from keepwell.core.errors import DataError, UsageError
 from keepwell.core.money import minor_exponent
 from keepwell.learn.ranking import assets_at
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.tiles import BLANK
-from keepwell.warn.label import lake_query
+from keepwell.warn.label import covered, lake_query
 
 Array = npt.NDArray[np.float64]
 
@@ -76,7 +77,8 @@ def flows(
 
     Raises:
         UsageError: the span is empty.
-        DataError: the lake knows neither movements of cash nor positions.
+        DataError: the lake knows neither movements of cash nor positions; or movements are not
+            declared complete for the span: what is missing is not zero.
     """
     known = known_by or until
     if not since < until <= known:
@@ -85,6 +87,12 @@ def flows(
     opening = assets_at(engine, since, place)
     tables = engine.manifest.tables
     if "cash_flow" in tables:
+        lacking = uncovered(engine, since, until)
+        if lacking:
+            raise DataError(
+                "value.flows-uncovered", tables=", ".join(lacking),
+                since=since.isoformat(), until=until.isoformat(),
+            )  # fmt: skip
         net = _cash(engine, since, until, known, place)
         moved, unpriced = _custody(engine, since, until, known, place)
         return Flows(clients, opening, net + moved, Basis.MOVEMENTS, unpriced)
@@ -95,6 +103,25 @@ def flows(
     change = _by_client(place, after.clients, after.value_at(since), np.nan)
     change = change - _by_client(place, before.clients, before.value_at(since), np.nan)
     return Flows(clients, opening, change, Basis.POSITIONS, 0)
+
+
+def uncovered(engine: LocalEngine, since: datetime, until: datetime) -> list[str]:
+    """Tables of movements that the lake has and that are not declared complete for a span.
+
+    Args:
+        engine: whose manifest is asked.
+        since: beginning of the span (UTC).
+        until: its end.
+    """
+    low, high = local_day(since, engine.zone), local_day(until, engine.zone)
+    if until > midnight(high, engine.zone):
+        high += 1
+    return [
+        table
+        for table in ("cash_flow", "custody_transfer")
+        if table in engine.manifest.tables
+        and not covered(engine.manifest.tables[table].coverage, low, high)
+    ]
 
 
 def _by_client(

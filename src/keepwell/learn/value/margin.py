@@ -28,7 +28,7 @@ from keepwell.core.days import local_day
 from keepwell.core.money import minor_exponent
 from keepwell.learn.ranking import newest
 from keepwell.learn.value.rates import Rates
-from keepwell.observe.coverage import covered_days
+from keepwell.observe.coverage import MINIMUM, covered_days
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.tiles import BLANK
 from keepwell.warn.label import lake_query
@@ -72,6 +72,7 @@ class Absence(StrEnum):
 
     TABLE = "table-missing"
     HISTORY = "history-short"
+    COVERAGE = "not-covered"
     AMOUNT = "amount-missing"
     RATE = "rate-missing"
 
@@ -79,6 +80,7 @@ class Absence(StrEnum):
 ABSENCES: Final[dict[Absence, str]] = {
     Absence.TABLE: "no table of the data tells it",
     Absence.HISTORY: "fewer than 90 complete days of trades",
+    Absence.COVERAGE: "the table is not declared complete for the days averaged",
     Absence.AMOUNT: "trades carry no commission, and no tariff is given",
     Absence.RATE: "no rate is given",
 }
@@ -321,22 +323,36 @@ def _asset_fee(reading: _Reading) -> None:
 
 def _levels(reading: _Reading) -> None:
     """Fills the lines that live on an average balance."""
-    debt = [(t, c) for t, c in (("margin", "debt"), ("balance", "margin_debt")) if reading.has(t)]
-    for table, column in debt:
-        level = _level(reading, table, column)
-        if level is None:
-            continue
-        # Only clients who owe are listed, or owed once: the others owe nothing.
-        owed = np.nan_to_num(level) if table == "margin" else level
-        reading.lines[Line.MARGIN_INTEREST] = owed * reading.rates.margin_spread
-        break
+    debt, why = _first_level(reading, (("margin", "debt"), ("balance", "margin_debt")))
+    if debt is None:
+        reading.absent[Line.MARGIN_INTEREST] = why
     else:
-        reading.absent[Line.MARGIN_INTEREST] = Absence.TABLE
-    cash = _level(reading, "balance", "cash") if reading.has("balance") else None
+        reading.lines[Line.MARGIN_INTEREST] = debt * reading.rates.margin_spread
+    cash, why = _first_level(reading, (("balance", "cash"),))
     if cash is None:
-        reading.absent[Line.CASH_SPREAD] = Absence.TABLE
+        reading.absent[Line.CASH_SPREAD] = why
     else:
         reading.lines[Line.CASH_SPREAD] = cash * reading.rates.cash_spread
+
+
+def _first_level(
+    reading: _Reading, columns: Sequence[tuple[str, str]]
+) -> tuple[Array | None, Absence]:
+    """The average of the first column that can be averaged, or why none can."""
+    why = Absence.TABLE
+    for table, column in columns:
+        if not reading.has(table):
+            continue
+        low, high = reading.day - reading.rates.level, reading.day
+        spans = reading.engine.manifest.tables[table].coverage
+        if covered_days(spans, low, high) < MINIMUM * (high - low):
+            why = Absence.COVERAGE
+            continue
+        level = _level(reading, table, column)
+        if level is not None:
+            # Of the table margin only who owes, or owed once, is listed: the others owe nothing.
+            return (np.nan_to_num(level) if table == "margin" else level), why
+    return None, why
 
 
 def _level(reading: _Reading, table: str, column: str) -> Array | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from keepwell.learn.ranking import managers
 from keepwell.learn.value.estimate import Array, Flags
-from keepwell.learn.value.flows import flows
+from keepwell.learn.value.flows import Basis, flows, uncovered
 from keepwell.learn.value.margin import INCOME, YEAR, margins
 from keepwell.learn.value.rates import Rates
 from keepwell.learn.value.retained import Trial
@@ -38,8 +38,8 @@ def trial_of(
 ) -> Trial:
     """Read what a trial needs.
 
-    Flows as long before the assignment are read too, as known at it, for CUPED; without trades or
-    movements so far back they are simply small.
+    Flows as long before the assignment are read too, as known at it, for CUPED, where movements
+    are declared complete so far back.
 
     Args:
         engine: whose lake is read.
@@ -58,7 +58,10 @@ def trial_of(
         DataError: the lake knows neither movements of cash nor positions.
     """
     found = flows(engine, since, until, clients, known_by)
-    past = flows(engine, since - (until - since), since, clients).net
+    before = since - (until - since)
+    past = None
+    if found.basis is Basis.POSITIONS or not uncovered(engine, before, since):
+        past = flows(engine, before, since, clients).net
     place = {client: i for i, client in enumerate(clients)}
     manager = np.array([boss or NOBODY for boss in managers(engine, since, place)], object)
     return Trial(
