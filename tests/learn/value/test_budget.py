@@ -148,7 +148,7 @@ def test_from_a_trial_to_a_proposal():
         stayed = (rng.random(n) < 0.6 + effect * treated).astype(float)
         given = Trial(
             treated, manager, stayed, np.full(n, 1e6), np.zeros(n), np.full(n, 0.4),
-            kept=np.full(n, 10_000.0),
+            worth=np.full(n, 10_000.0),
         )  # fmt: skip
         value = retained(given)[VALUE].total
         spent = Costs(contacts=int(treated.sum()), minutes=0, contact_cost=500.0, minute_cost=None)

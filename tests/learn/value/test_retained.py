@@ -28,7 +28,7 @@ def trial(n=400, managers=20, seed=5, effect=0.0):
     return Trial(
         treated, rng.integers(0, managers, n).astype(str), stayed, opening,
         np.where(stayed == 1, 0.01 * opening, -opening), np.full(n, 0.3),
-        kept=opening * 0.02, revenue={"commission": stayed * 5.0, "cash_spread": stayed * 2.0},
+        worth=opening * 0.02, revenue={"commission": stayed * 5.0, "cash_spread": stayed * 2.0},
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_measures_by_hand():
         np.array([True, True, False, True, True, False]), np.array(list("AABBBA")),
         np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]), np.full(6, 1_000.0),
         np.array([0.0, 0.0, -100.0, 0.0, -1_000.0, -1_000.0]), np.full(6, 0.4),
-        kept=np.full(6, 100.0), revenue={"commission": np.array([8.0, 8, 4, 8, 0, 0])},
+        worth=np.full(6, 100.0), revenue={"commission": np.array([8.0, 8, 4, 8, 0, 0])},
     )  # fmt: skip
     got = retained(given)
     assert got[CLIENTS].raw.value == pytest.approx(0.75 - 0.5)
@@ -155,7 +155,7 @@ def test_the_unknown_is_left_out_and_counted_by_arm():
     assert got.treated + got.held == 350
     rest = replace(
         given, treated=given.treated[50:], manager=given.manager[50:], stayed=given.stayed[50:],
-        opening=given.opening[50:], net=given.net[50:], predicted=given.predicted[50:], kept=None,
+        opening=given.opening[50:], net=given.net[50:], predicted=given.predicted[50:], worth=None,
         revenue={},
     )  # fmt: skip
     assert got.raw == retained(rest)[ASSETS].raw
@@ -166,7 +166,7 @@ def test_order_and_names_do_not_matter():
     order = np.random.default_rng(0).permutation(len(given.treated))
     turned = Trial(
         given.treated[order], np.char.add("x", given.manager[order]), given.stayed[order],
-        given.opening[order], given.net[order], given.predicted[order], kept=given.kept[order],
+        given.opening[order], given.net[order], given.predicted[order], worth=given.worth[order],
         revenue={line: y[order] for line, y in given.revenue.items()},
     )  # fmt: skip
     one, other = retained(given), retained(turned)

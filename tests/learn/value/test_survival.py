@@ -57,6 +57,11 @@ def test_value_by_hand():
     got = values(1 - 0.9**3, 1200.0, SurvivalRule(horizon=3.0, base=0.0), 3, discount)
     assert got.value[0] == pytest.approx(sum(100 * 0.9**k / 1.01**k for k in (1, 2, 3)))
     assert got.kept[0] == pytest.approx(sum(100 / 1.01**k for k in (1, 2, 3)))
+    # A leaver goes midway on average: half of the three months is still paid.
+    assert got.lost[0] == pytest.approx(got.kept[0] / 2)
+    longer = values(0.3, 1200.0, SurvivalRule(horizon=1.5, gap=1.0, base=0.0), 10, discount)
+    months = sum(100 / 1.01**k * share for k, share in ((1, 1), (2, 1), (3, 0.5)))
+    assert longer.lost[0] == pytest.approx(longer.kept[0] - months / 2)
     assert got.at_stake[0] == pytest.approx(got.kept[0] - got.value[0])
 
 
@@ -67,6 +72,8 @@ def test_more_survival_is_never_less_value(p, q, margin, rule):
     got = values([safe, risky], [margin, margin], rule)
     assert got.value[0] >= got.value[1] - 1e-6
     assert (got.kept >= got.value - 1e-6).all()
+    assert (got.kept >= got.lost - 1e-6).all()
+    assert (got.lost >= -1e-6).all()
     assert (got.value >= 0).all()
 
 

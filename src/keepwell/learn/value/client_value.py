@@ -47,6 +47,8 @@ class ClientValue:
     Attributes:
         value: discounted margin over the horizon of years.
         kept: the same if the client certainly stays through the model's horizon.
+        lost: what a client who leaves within that horizon takes away, midway through it on
+            average: `kept` less half of the margin until its end.
         own: standard error from the client's own margin.
         per_log_odds: change of value per unit of common shift of log-odds.
         per_base: change of value per unit of the share who leave, beyond the horizon.
@@ -55,6 +57,7 @@ class ClientValue:
 
     value: Array
     kept: Array
+    lost: Array
     own: Array
     per_log_odds: Array
     per_base: Array
@@ -144,27 +147,27 @@ def client_value(
         raise UsageError("value.lengths-differ", counts=f"{p.shape}, {yearly.shape}")
     if months < 1 or not discount >= 0:
         raise UsageError("value.horizon-invalid", months=months, discount=discount)
-    out = np.empty((5, len(p)))
+    out = np.empty((6, len(p)))
     errors = np.broadcast_to(np.asarray(error, np.float64), p.shape)
     for low in range(0, len(p), _BLOCK):
         part = slice(low, low + _BLOCK)
         out[:, part] = _block(p[part], yearly[part], errors[part], rule, months, discount)
-    value, kept, own, per_log_odds, per_base = out
+    value, kept, lost, own, per_log_odds, per_base = out
     doubt = doubt or Doubt(np.nan, np.nan, "none")
-    return ClientValue(value, kept, own, per_log_odds, per_base, doubt)
+    return ClientValue(value, kept, lost, own, per_log_odds, per_base, doubt)
 
 
 def _block(
     p: Array, yearly: Array, errors: Array, rule: SurvivalRule, months: int, discount: float
 ) -> Array:
-    """Value, value if kept, own error, slopes by log-odds and by base; [5, n]."""
+    """Value, if kept, lost by leaving, own error, slopes by log-odds and by base; [6, n]."""
     near, far = rule.near(p), rule.far(p)
     # Sums over months of discount * S, of months within * it, of months beyond * it; and of the
     # discounted survival of who certainly stays through what the model foresees.
     annuity, within, beyond, certain = np.zeros((4, len(p)))
     alive, safe = np.ones(len(p)), np.ones(len(p))
     steps: dict[tuple[float, float], tuple[Array, Array]] = {}
-    before = (0.0, 0.0)
+    before, foreseen = (0.0, 0.0), 0.0
     for month in range(1, months + 1):
         spent = rule.spent(month)
         step = (round(spent[0] - before[0], 12), round(spent[1] - before[1], 12))
@@ -178,6 +181,7 @@ def _block(
         within += weight * spent[0] * alive
         beyond += weight * spent[1] * alive
         certain += weight * safe
+        foreseen += weight * step[0]
         before = spent
     monthly = yearly / 12
     # d rate / d log-odds = p / horizon, since rate = -ln(1 - p) / horizon.
@@ -188,4 +192,6 @@ def _block(
     else:
         slope = -within * own_rate * monthly
         base = -beyond * monthly / ((1.0 - rule.base) * rule.horizon)
-    return np.stack([annuity * monthly, certain * monthly, annuity * errors / 12, slope, base])
+    kept = certain * monthly
+    lost = kept - foreseen * monthly / 2
+    return np.stack([annuity * monthly, kept, lost, annuity * errors / 12, slope, base])

@@ -60,7 +60,8 @@ class Trial:
         net: net flow since, at opening prices, minor units, NaN unknown (see `flows`).
         predicted: probability of leaving as scored at the assignment; NaN unknown.
         past: net flow over the days before the assignment, minor units; None when not asked for.
-        kept: value if the client stays, as of the assignment (`ClientValue.kept`), minor units.
+        worth: what the client would take away by leaving, as of the assignment
+            (`ClientValue.lost`), minor units; NaN unknown.
         revenue: line -> revenue within the span, minor units.
     """
 
@@ -71,12 +72,12 @@ class Trial:
     net: Array
     predicted: Array
     past: Array | None = None
-    kept: Array | None = None
+    worth: Array | None = None
     revenue: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = [self.manager, self.stayed, self.opening, self.net, self.predicted,
-                 *(a for a in (self.past, self.kept) if a is not None),
+                 *(a for a in (self.past, self.worth) if a is not None),
                  *self.revenue.values()]  # fmt: skip
         counts = {len(array) for array in (self.treated, *given)}
         if len(counts) != 1:
@@ -153,9 +154,9 @@ def retained(
         trial, manager=coded(np.asarray(trial.manager))[0]
     )  # sorted once, not each time
     outcomes: dict[str, Array] = {CLIENTS: trial.stayed, ASSETS: trial.net}
-    if trial.kept is not None:
+    if trial.worth is not None:
         # What a client is worth was known before the assignment: only the staying is an outcome.
-        outcomes[VALUE] = trial.kept * trial.stayed
+        outcomes[VALUE] = trial.worth * trial.stayed
     for line, values in trial.revenue.items():
         outcomes[f"{REVENUE}.{line}"] = values
     if trial.revenue:

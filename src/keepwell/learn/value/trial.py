@@ -32,7 +32,7 @@ def trial_of(
     stayed: Array,
     predicted: Array,
     *,
-    kept: Array | None = None,
+    worth: Array | None = None,
     rates: Rates | None = None,
     known_by: datetime | None = None,
 ) -> Trial:
@@ -49,7 +49,8 @@ def trial_of(
         treated: assigned to treatment; bool [n].
         stayed: 1 stayed, 0 left, NaN not known or not mature; float64 [n].
         predicted: probability of leaving as scored at the assignment; float64 [n].
-        kept: value if the client stays, as of the assignment, minor units; float64 [n].
+        worth: what each would take away by leaving, as of the assignment (`ClientValue.lost`),
+            minor units; float64 [n].
         rates: for revenue by line; default: no revenue is read.
         known_by: whose knowledge counts for the flows; default: `until`.
 
@@ -65,7 +66,7 @@ def trial_of(
     place = {client: i for i, client in enumerate(clients)}
     manager = np.array([boss or NOBODY for boss in managers(engine, since, place)], object)
     return Trial(
-        treated, manager.astype(str), stayed, found.opening, found.net, predicted, past, kept,
+        treated, manager.astype(str), stayed, found.opening, found.net, predicted, past, worth,
         revenue_of(engine, since, until, clients, rates) if rates else {},
     )  # fmt: skip
 
