@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepwell.core.errors import UsageError
@@ -198,6 +198,7 @@ def test_spans():
 
 
 @settings(max_examples=40, deadline=None)
+@example(5e-324, SurvivalRule(1.0), 1.0, 0.0)
 @given(chances, rules, st.floats(0.0, 1.0), st.floats(0.0, 0.2))
 def test_the_curve_lies_in_its_interval(p, rule, log_odds, base):
     given_, months = np.array([p, np.nan]), 12

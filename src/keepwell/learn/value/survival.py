@@ -212,14 +212,14 @@ def survival_interval(
     p = checked(probability)
 
     def moved(by: float) -> Array:
-        with np.errstate(divide="ignore"):
-            odds = np.log(p) - np.log1p(-p) + by * doubt.log_odds
         base = rule.base
         if base is not None and not np.isnan(doubt.base):
             base = min(max(base + by * doubt.base, 0.0), _CERTAIN)
-        shifted = np.where(
-            p > 0, 1.0 / (1.0 + np.exp(-odds)), np.where(np.isnan(odds), np.nan, 0.0)
-        )
+        # Of no chance at all the odds are nothing, however they are moved.
+        with np.errstate(divide="ignore", over="ignore"):
+            odds = np.log(p) - np.log1p(-p) + by * doubt.log_odds
+            shifted = 1.0 / (1.0 + np.exp(-odds))
+        shifted = np.where(p == 0, 0.0, shifted)
         return survival(shifted, SurvivalRule(rule.horizon, rule.gap, base), months)
 
     return moved(half), moved(-half)
