@@ -204,8 +204,8 @@ def test_the_curve_lies_in_its_interval(p, rule, log_odds, base):
     given_, months = np.array([p, np.nan]), 12
     curve = survival(given_, rule, months)
     low, high = survival_interval(given_, rule, months, Doubt(log_odds, base, "proof"))
-    assert (low[0] <= curve[0] + 1e-9).all()
-    assert (curve[0] <= high[0] + 1e-9).all()
+    assert (low[0] <= curve[0] + 1e-7).all()  # near a certain leaver log-odds lose digits
+    assert (curve[0] <= high[0] + 1e-7).all()
     assert (low[0] >= 0).all()
     assert (high[0] <= 1).all()
     assert np.isnan(low[1][1:]).all()

@@ -167,7 +167,7 @@ def _block(
     annuity, within, beyond, certain = np.zeros((4, len(p)))
     alive, safe = np.ones(len(p)), np.ones(len(p))
     steps: dict[tuple[float, float], tuple[Array, Array]] = {}
-    before, foreseen = (0.0, 0.0), 0.0
+    before, foreseen = (0.0, 0.0), np.zeros(len(p))
     for month in range(1, months + 1):
         spent = rule.spent(month)
         step = (round(spent[0] - before[0], 12), round(spent[1] - before[1], 12))
@@ -181,7 +181,7 @@ def _block(
         within += weight * spent[0] * alive
         beyond += weight * spent[1] * alive
         certain += weight * safe
-        foreseen += weight * step[0]
+        foreseen += weight * step[0] * safe
         before = spent
     monthly = yearly / 12
     # d rate / d log-odds = p / horizon, since rate = -ln(1 - p) / horizon.
