@@ -65,7 +65,7 @@ def _parameter(parameter: click.Parameter) -> str:
 
 
 def _settings() -> str:
-    from keepwell.observe import mapping
+    from keepwell.observe import mapping, mapping_value
 
     lines = [
         "# Settings: keepwell.yaml",
@@ -83,6 +83,10 @@ def _settings() -> str:
         mapping.Dates,
         mapping.Every,
         mapping.Capacity,
+        mapping_value.Value,
+        mapping_value.CommissionTier,
+        mapping_value.Budget,
+        mapping_value.BudgetPart,
         mapping.Remark,
     ):
         lines += _setting(model)

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 from keepwell.core.version import __version__
 
 if TYPE_CHECKING:
-    from keepwell.api import compute, experiment, explain, ingest, open, prove, run
+    from keepwell.api import compute, experiment, explain, ingest, open, prove, run, value
 
-__all__ = ["__version__", "compute", "experiment", "explain", "ingest", "open", "prove", "run"]
+__all__ = [
+    "__version__", "compute", "experiment", "explain", "ingest", "open", "prove", "run", "value",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keepwell.intervene.publish import Published
     from keepwell.learn.explain import ClientExplanation
     from keepwell.learn.run import RunResult
+    from keepwell.learn.value.book import ValueBook
     from keepwell.observe.engines.frame import IndicatorFrame
     from keepwell.observe.ingest import IngestReport
     from keepwell.warn.backtest import Backtest
@@ -155,6 +156,25 @@ def publish(workspace: Workspace, result: RunResult) -> Published:
         return publish_run(frame, result)
     finally:
         frame.close()
+
+
+def value(
+    workspace: Workspace, as_of: str | date | None = None, progress: Progress | None = None
+) -> ValueBook:
+    """What every client brings in a year and is worth, with intervals, at the workspace's rates.
+
+    Args:
+        workspace: where `run` was done before.
+        as_of: the instant; default: the ranking date.
+        progress: called with a line of text per step.
+
+    Raises:
+        DataError: no model was trained yet, or the data tell no line of income.
+        UsageError: the model knows more than was known at as_of.
+    """
+    from keepwell.learn.value.book import value_book
+
+    return value_book(workspace, as_of, progress)
 
 
 def explain(

@@ -20,6 +20,7 @@ COMMANDS = (
     "check",
     "ingest",
     "run",
+    "value",
     "explain",
     "indicators",
     "actions",

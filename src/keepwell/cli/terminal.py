@@ -49,13 +49,19 @@ def say(message: str, **fields: Any) -> None:
     sys.stdout.write(tr(message, **fields) + "\n")
 
 
-def show(heads: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
+def show(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    right: Sequence[int] = (),
+    width: int = 0,
+) -> None:
     """Write a table to standard output.
 
     Args:
         heads: column headings in English, the catalogue's keys.
         rows: cells; whole numbers get the language's separators, None is a dash.
         right: positions of right-aligned columns.
+        width: least width of the table's console, for tables that a narrow one would break.
     """
     from rich.console import Console
     from rich.table import Table
@@ -66,7 +72,9 @@ def show(heads: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence
         table.add_column(tr(head), justify=side, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
-    Console().print(table, markup=False)
+    console = Console()
+    console.width = max(console.width, width)
+    console.print(table, markup=False)
 
 
 def _cell(value: object) -> Any:

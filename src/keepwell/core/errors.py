@@ -21,6 +21,7 @@ from keepwell.core.messages import (
     experiment,
     frame,
     jobs,
+    value,
     webhook,
 )
 from keepwell.core.text import tr
@@ -236,6 +237,7 @@ ERRORS: dict[str, str] = {
     **experiment.MESSAGES,
     **frame.MESSAGES,
     **jobs.MESSAGES,
+    **value.MESSAGES,
     **webhook.MESSAGES,
 }
 """Error code to English template; fields in braces."""

@@ -65,16 +65,53 @@ def prove(
     usable = training_dates(definition, dates, test_at, engine.zone)
     if not usable:
         raise DataError("dataset.label-immature", label=definition.name, dates=len(dates))
-    key = training_key(definition, engine.manifest.id, [*usable, test_at], "proof", {}, capacity)
-    path = folder / f"{key}.json"
-    if path.is_file():
-        result, tiers = _KEPT.validate_python(json.loads(path.read_text("utf-8")))
-        return Proof(result, tiers, test_at)
+    known = kept_proof(engine, definition, dates, test_at, capacity, folder)
+    if known is not None:
+        return known
+    path = _place(engine, definition, usable, test_at, capacity, folder)
     tested = backtest(engine, definition, usable, test_at, capacity=capacity, progress=progress)
     result, tiers = _shown(tested, engine), _tiers(tested)
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(path, _KEPT.dump_json((result, tiers)))
     return Proof(result, tiers, test_at)
+
+
+def kept_proof(
+    engine: LocalEngine,
+    definition: LabelDefinition,
+    dates: Sequence[datetime],
+    test_at: datetime,
+    capacity: Capacity,
+    folder: Path,
+) -> Proof | None:
+    """The kept result of `prove` with the same arguments; None where there is none.
+
+    Args:
+        engine: whose manifest was tested.
+        definition: the label.
+        dates: candidates for training.
+        test_at: the test.
+        capacity: of the staff.
+        folder: where results are kept.
+    """
+    usable = training_dates(definition, dates, test_at, engine.zone)
+    path = _place(engine, definition, usable, test_at, capacity, folder)
+    if not path.is_file():
+        return None
+    result, tiers = _KEPT.validate_python(json.loads(path.read_text("utf-8")))
+    return Proof(result, tiers, test_at)
+
+
+def _place(
+    engine: LocalEngine,
+    definition: LabelDefinition,
+    usable: Sequence[datetime],
+    test_at: datetime,
+    capacity: Capacity,
+    folder: Path,
+) -> Path:
+    key = training_key(definition, engine.manifest.id, [*usable, test_at], "proof", {}, capacity)
+    return folder / f"{key}.json"
 
 
 def _interval(estimate: Estimate) -> shown.Interval:

@@ -112,7 +112,7 @@ def rank(
         out["coverage"][places] = data.columns(catalogue).coverage()
         chosen = np.flatnonzero((scores >= 60) | (np.argsort(np.argsort(-z)) < explained))
         explanations = _explain(trained, data.X, data.names, at_risk, chosen)
-    assets = _assets(engine, as_of, place)
+    assets = assets_at(engine, as_of, place)
     return Ranking(
         as_of, risk.clients, risk.note, out["score"], out["probability"], out["coverage"], assets,
         last_activity(engine, as_of, place), managers(engine, as_of, place), explanations,
@@ -135,7 +135,7 @@ def _explain(
     return {e.client: e for e in found}
 
 
-def _assets(engine: LocalEngine, as_of: datetime, place: dict[str, int]) -> Array:
+def assets_at(engine: LocalEngine, as_of: datetime, place: dict[str, int]) -> Array:
     """Cash and securities of the newest balance, else the value of the positions."""
     out = np.full(len(place), np.nan)
     positions = engine.positions(as_of)

@@ -30,6 +30,7 @@ from keepwell.core.days import day_number
 from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
+from keepwell.observe.mapping_value import Budget, BudgetPart, CommissionTier, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
 
 FILE_NAME = "keepwell.yaml"
@@ -294,6 +295,7 @@ class Mapping(_Part):
         label: the primary label.
         dates: training, proving and ranking dates.
         capacity: share of clients per tier.
+        value: your rates, for what clients are worth.
         notes: remarks that the report shows, such as that manager books are synthetic.
         attribution: origin and licence of the data, when they ask for it.
     """
@@ -308,6 +310,7 @@ class Mapping(_Part):
     label: Label = Label()
     dates: Dates = Dates()
     capacity: Capacity = Capacity()
+    value: Value = Value()
     notes: list[Remark] = []
     attribution: Remark | None = None
     _document: Document = PrivateAttr(default_factory=lambda: Document(FILE_NAME, {}))
@@ -413,6 +416,10 @@ _CONTAINERS: dict[str, type[BaseModel]] = {
     "dates": Dates,
     "dates.train": Every,
     "capacity": Capacity,
+    "value": Value,
+    "value.commission_tiers.*": CommissionTier,
+    "value.budget": Budget,
+    "value.budget.split.*": BudgetPart,
     "notes.*": Remark,
     "attribution": Remark,
     "": Mapping,
@@ -465,7 +472,9 @@ def _plain(loc: Loc, value: Any) -> Loc:
 
 def _known_keys(parent: Loc) -> list[str]:
     pattern = ".".join(
-        "*" if index % 2 and parent[0] in {"sources", "tables"} else str(step)
+        "*"
+        if isinstance(step, int) or (index % 2 and parent[0] in {"sources", "tables"})
+        else str(step)
         for index, step in enumerate(parent)
     )
     model = _CONTAINERS.get(pattern)
