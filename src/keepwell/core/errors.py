@@ -19,6 +19,7 @@ from keepwell.core.messages import (
     evidence,
     frame,
     jobs,
+    script,
     webhook,
 )
 from keepwell.core.text import tr
@@ -232,6 +233,7 @@ ERRORS: dict[str, str] = {
     **evidence.MESSAGES,
     **frame.MESSAGES,
     **jobs.MESSAGES,
+    **script.MESSAGES,
     **webhook.MESSAGES,
 }
 """Error code to English template; fields in braces."""
