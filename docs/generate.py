@@ -187,6 +187,12 @@ def _indicators() -> str:
     return render()
 
 
+def _scripts() -> str:
+    from keepwell.intervene.script.page import render
+
+    return render()
+
+
 def _scenarios() -> str:
     from keepwell.world.scenario_page import render
 
@@ -203,6 +209,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": _errors,
     "indicators.md": _indicators,
     "scenarios.md": _scenarios,
+    "scripts.md": _scripts,
     "settings.md": _settings,
 }
 

@@ -30,7 +30,7 @@ def _generator():
     "name",
     [
         "api.md", "commands.md", "contract.md", "desk-settings.md", "errors.md", "events.md",
-        "indicators.md", "permissions.md", "scenarios.md", "settings.md",
+        "indicators.md", "permissions.md", "scenarios.md", "scripts.md", "settings.md",
     ],
 )  # fmt: skip
 def test_reference_page_is_what_the_code_renders(name):

@@ -33,7 +33,7 @@ from keepwell.intervene.script.phrases import (
 from keepwell.intervene.script.products import products_in
 from keepwell.intervene.script.support import Support
 
-LIMIT: Final = 20_000
+LIMIT: Final = 10_000
 """Most characters of a text."""
 
 _BLANK: Final = re.compile(

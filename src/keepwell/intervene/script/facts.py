@@ -187,6 +187,7 @@ class Facts(Mapping[str, Value]):
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Value] = {}
+        self.derived: dict[str, Any] = {}  # facts never change, so what follows is kept
         for name, value in (values or {}).items():
             if name not in SLOTS:
                 raise _unknown(name)

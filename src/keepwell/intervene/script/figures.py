@@ -55,11 +55,11 @@ class Figure:
 _DIGITS: Final = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _SCALES: Final = {
     "万亿": 1e12, "亿": 1e8, "千万": 1e7, "百万": 1e6, "万": 1e4, "千": 1e3, "百": 1e2, "w": 1e4,
-    "trillion": 1e12, "billion": 1e9, "bn": 1e9, "million": 1e6, "mn": 1e6, "thousand": 1e3,
-    "hundred": 1e2, "m": 1e6, "k": 1e3, "b": 1e9,
+    "trillion": 1e12, "tn": 1e12, "t": 1e12, "billion": 1e9, "bn": 1e9, "million": 1e6, "mn": 1e6,
+    "thousand": 1e3, "hundred": 1e2, "m": 1e6, "k": 1e3, "b": 1e9,
 }  # fmt: skip
 _SCALE: Final = (
-    "万亿|千万|百万|亿|万|千|百|(?:trillion|billion|bn|million|mn|thousand|hundred|m|k|b|w)"
+    "万亿|千万|百万|亿|万|千|百|(?:trillion|tn|t|billion|bn|million|mn|thousand|hundred|m|k|b|w)"
     "(?![a-z])"
 )
 _HAN: Final = "[一二两三四五六七八九十][〇零一二两三四五六七八九十百千万亿点半]*"
@@ -176,7 +176,8 @@ def _han(words: str) -> float | None:
             section += (1.0 if last is None else last) * units[letter]
             last = None
         elif letter in "万亿":
-            total = (total + section + (last or 0.0)) * (1e4 if letter == "万" else 1e8)
+            section += last or 0.0
+            total = total + section * 1e4 if letter == "万" else (total + section) * 1e8
             section, last = 0.0, None
         else:
             return None

@@ -23,7 +23,7 @@ _LOOK_ALIKE: Final = str.maketrans(
 """Cyrillic, Armenian and Greek letters, and quotation marks, by what they look like."""
 
 _LEET: Final = str.maketrans("013457@$", "oieastas")
-_TOKEN: Final = re.compile(r"[a-z][a-z0-9@$]*(?:[0-9@$][a-z]|[a-z][0-9@$])[a-z0-9@$]*")
+_TOKEN: Final = re.compile(r"[a-z0-9@$]+")
 LETTERS: Final = 2
 """A word with figures for letters has at least so many letters left."""
 
@@ -107,4 +107,6 @@ def unleet(text: str) -> str:
 
 
 def _spelt(token: str) -> bool:
+    if token.isalpha() or not token[0].isalpha():
+        return False
     return sum("a" <= letter <= "z" for letter in token) >= LETTERS

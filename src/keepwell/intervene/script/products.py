@@ -28,7 +28,7 @@ def _looks() -> re.Pattern[str]:
     return re.compile(
         rf"(?:{choice(zh['houses'])})[\u4e00-\u9fffa-z0-9]{{1,14}}?(?:{choice(zh['kinds'])})+[a-e]?"
         rf"|(?:{choice(zh['names'])})"
-        rf"|(?<![a-z])(?:{choice(en['houses'])})(?:\s+[\w&.\-]+){{0,5}}?\s+(?:{choice(en['kinds'])})"
+        rf"|(?<![a-z])(?:{choice(en['houses'])})(?:\s+[\w&.\-]+){{0,5}}?(?:\s+(?:{choice(en['kinds'])}))+"
         rf"(?![a-z])|(?<![a-z])(?:{choice(en['names'])})(?![a-z])"
     )
 

@@ -17,6 +17,7 @@ ROUNDED: Final = 0.05
 """Share by which a rounded figure may lie beside the fact: 4亿 for 3.82亿, but not 2 for 1.5."""
 
 _LITERAL: Final = frozenset({Kind.TEXT, Kind.PRODUCT, Kind.LEVEL, Kind.WORDS, Kind.REASON})
+_TOLD: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER, Kind.SPAN, Kind.REASON})
 _SECONDS: Final = {Unit.MINUTES: 60.0, Unit.HOURS: 3600.0, Unit.DAYS: 86_400.0}
 _FACT_SPANS: Final = {
     "days": ("seconds", 86_400.0), "hours": ("seconds", 3600.0), "seconds": ("seconds", 1.0),
@@ -45,9 +46,12 @@ class Support:
     @classmethod
     def of(cls, facts: Facts) -> Support:
         """What these facts support."""
-        made = cls()
-        for name in facts:
-            made._add(facts, name)
+        made: Support | None = facts.derived.get("support")
+        if made is None:
+            made = cls()
+            for name in facts:
+                made._add(facts, name)
+            facts.derived["support"] = made
         return made
 
     def _add(self, facts: Facts, name: str) -> None:
@@ -55,6 +59,11 @@ class Support:
         told = {normal(facts.told(name, locale)).text for locale in LOCALES}
         if kind in _LITERAL:
             self.literals |= told
+        if kind in _TOLD:  # as rounded for people; and '90 days' of 'trades in 90 days'
+            currency = value.currency if isinstance(value, (Amount, Told)) else ""
+            for figure in (f for text in told for f in figures(text)):
+                unit = currency if figure.dim is Dim.MONEY else figure.unit
+                self._know(figure.dim, unit, figure.value)
         if kind is Kind.PRODUCT:
             self.products |= told
         elif isinstance(value, Amount):
@@ -65,8 +74,6 @@ class Support:
             self._span(value)
         elif isinstance(value, Told):
             self._reason(value)
-            for text in told:  # '90 days' of 'trades in 90 days'
-                self.known += [(f.dim, f.unit, f.value) for f in figures(text)]
         elif isinstance(value, date):
             self.days.append((value.year, value.month, value.day))
         elif isinstance(value, time):
