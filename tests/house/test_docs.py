@@ -257,7 +257,9 @@ def test_the_mapping_shown_is_a_mapping():
     assert sources_of(mapping, list(mapping.tables)) == ["客户", "成交"]
 
 
-@pytest.mark.parametrize("name", ["add-an-indicator.md", "add-a-connector.md", "add-a-model.md"])
+@pytest.mark.parametrize(
+    "name", ["add-an-indicator.md", "add-a-connector.md", "add-a-model.md", "write-scripts.md"]
+)
 def test_extensions_shown_pass_their_suites(name, tmp_path):
     """The page's python is a test module: run it in a process of its own, as a package would."""
     module = tmp_path / f"test_{name.removesuffix('.md').replace('-', '_')}.py"
