@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from keepwell.core.errors import KeepwellError
 from keepwell.core.text import LOCALES, catalogue
 from keepwell.intervene.alert.policy import AlertReason
-from keepwell.intervene.contact.policy import Channel
-from keepwell.intervene.script.check import SAYS, check
-from keepwell.intervene.script.facts import SLOTS, UNIT_WORDS, Facts
+from keepwell.intervene.contact.policy import Aim, Channel
+from keepwell.intervene.script.check import SAYS, check, passes
+from keepwell.intervene.script.facts import SLOTS, UNIT_WORDS, Facts, Words
 from keepwell.intervene.script.fill import (
     ALERT_OCCASIONS,
     ALERT_REASONS,
@@ -287,3 +287,29 @@ def test_every_word_is_in_both_languages():
     assert [word for word in words if word not in catalogue()] == []
     page = render()
     assert all(f"### `{name}@" in page for name in SHIPPED.versions)
+
+
+def test_a_contact_for_retention_is_commercial_whatever_the_template():
+    template = SHIPPED.get("service.slow.phone")
+    service = fill(template, SAMPLE, Channel.PHONE, ON, "zh")
+    retention = fill(template, SAMPLE, Channel.PHONE, ON, "zh", aim=Aim.RETENTION)
+    assert service.disclosures == ()
+    assert retention.disclosures == ("refuse",)
+
+
+def test_a_template_that_the_checker_refuses_is_not_filled(tmp_path):
+    folder = write(tmp_path / "scripts", OWN.replace("，您好。", "，稳赚不赔。"))
+    with pytest.raises(KeepwellError, match="gain-promise") as error:
+        fill(library(folder).get("ours.phone"), SAMPLE, Channel.PHONE, ON, "zh")
+    assert error.value.code == "script.text-refused"
+
+
+def test_a_complaint_may_be_called_by_its_name():
+    topic = Words("a promise of guaranteed returns", "承诺保本")
+    facts = Facts({**SAMPLE, "complaint_topic": topic})
+    for locale in LOCALES:
+        template = SHIPPED.get("complaint.due.phone")
+        script = fill(template, facts, Channel.PHONE, ON, locale)
+        brief = brief_of(template, facts, Channel.PHONE, ON)
+        assert check(script.text, brief) == ()
+        assert not passes(check(script.text + "保本" + "guaranteed returns", brief))

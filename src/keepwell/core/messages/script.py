@@ -10,5 +10,6 @@ MESSAGES: dict[str, str] = {
     "script.slot-unknown": "There is no slot {slot!r}; nearest: {nearest}.",
     "script.template-unknown": "There is no template {template!r}; nearest: {nearest}.",
     "script.text-long": "The text has {length} characters; at most {limit} are checked.",
+    "script.text-refused": "Template {template!r} may not be used; the checker found: {findings}.",
     "script.text-unreadable": "{file} cannot be read as text in UTF-8.",
 }

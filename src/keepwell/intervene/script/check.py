@@ -187,6 +187,8 @@ def standard_words(entry: Required, channel: Channel) -> Both:
 
 def _forbidden(text: str, form: Normal, brief: Brief, book: PhraseBook) -> list[Finding]:
     plain = readable(form.text)
+    # What the client's record says may be quoted: the topic of a complaint, a product's name.
+    support = Support.of(brief.facts) if brief.facts is not None else Support()
     found: list[Finding] = []
     for group in book.forbidden:
         if not group.in_force(brief.on) or (group.when and brief.occasion not in group.when):
@@ -195,6 +197,8 @@ def _forbidden(text: str, form: Normal, brief: Brief, book: PhraseBook) -> list[
         for i, (start, end) in enumerate(spans):
             if i and start < spans[i - 1][1]:
                 continue  # the same words by another pattern
+            if support.covers(form.text, start, end):
+                continue
             first, last = form.span(start, end)
             found.append(
                 Finding(

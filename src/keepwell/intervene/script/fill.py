@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from keepwell.core.errors import UsageError
+from keepwell.core.errors import DataError, UsageError
 from keepwell.core.text import current_locale
-from keepwell.intervene.contact.policy import Channel
-from keepwell.intervene.script.check import Author, Brief, needed, standard_words
+from keepwell.intervene.contact.policy import Aim, Channel
+from keepwell.intervene.script.check import Author, Brief, check, needed, passes, standard_words
 from keepwell.intervene.script.facts import Facts
 from keepwell.intervene.script.normal import normal
 from keepwell.intervene.script.persona import Persona
@@ -151,8 +151,9 @@ def fill(
     on: date,
     locale: str | None = None,
     book: PhraseBook | None = None,
+    aim: Aim = Aim.SERVICE,
 ) -> Script:
-    """Fill a template and add the words that are required.
+    """Fill a template, add the words that are required, and check the whole.
 
     Args:
         template: the template.
@@ -161,17 +162,24 @@ def fill(
         on: the day it is said or sent.
         locale: 'en' or 'zh'; default: the current one.
         book: phrases; default: those that come with keepwell.
+        aim: what the contact is for; one that follows from a score is for retention, and then
+            commercial even where the template is not.
 
     Raises:
         UsageError: `script.fact-missing`: there is never an empty blank.
+        DataError: `script.text-refused`: the checker has a grave finding.
     """
     locale = locale or current_locale()
     missing = [slot for slot in template.slots if slot not in facts]
     if missing:
         raise UsageError("script.fact-missing", template=template.id, slots=", ".join(missing))
-    brief = brief_of(template, facts, channel, on)
+    brief = brief_of(template, facts, channel, on, aim=aim)
     body = filled(template.text.words(locale), facts, locale)
     text, added = disclosed(body, brief, locale, book)
+    findings = check(text, brief, book)
+    if not passes(findings):
+        words = "; ".join(f"{f.code} {f.quote!r}" for f in findings)
+        raise DataError("script.text-refused", template=template.id, findings=words)
     note = template.note.words(locale) if template.note else ""
     if any(slot not in facts for slot in SLOT.findall(note)):
         note = ""
@@ -182,10 +190,16 @@ def fill(
 
 
 def brief_of(
-    template: Template, facts: Facts, channel: Channel, on: date, author: Author = Author.TEMPLATE
+    template: Template,
+    facts: Facts,
+    channel: Channel,
+    on: date,
+    author: Author = Author.TEMPLATE,
+    aim: Aim = Aim.SERVICE,
 ) -> Brief:
-    """What the checker must know about a text made from a template."""
-    return Brief(on, channel, template.commercial, template.occasion, author, facts)
+    """What the checker must know about a text made from a template, as in `fill`."""
+    commercial = template.commercial or aim is Aim.RETENTION
+    return Brief(on, channel, commercial, template.occasion, author, facts)
 
 
 def filled(text: str, facts: Facts, locale: str) -> str:

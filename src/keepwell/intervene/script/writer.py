@@ -21,8 +21,8 @@ from httpcore2 import ConnectionPool, NetworkError, ProtocolError, TimeoutExcept
 
 from keepwell.core.version import __version__
 from keepwell.frame.settings import WriterSettings
-from keepwell.intervene.contact.policy import Channel
-from keepwell.intervene.script.check import Author, Finding, check
+from keepwell.intervene.contact.policy import Aim, Channel
+from keepwell.intervene.script.check import Author, Brief, Finding, check, passes
 from keepwell.intervene.script.facts import SLOTS, Facts, Kind
 from keepwell.intervene.script.figures import figures
 from keepwell.intervene.script.fill import Script, brief_of, digest_of, disclosed, fill, filled
@@ -102,6 +102,7 @@ def write(
     locale: str,
     wish: str = "",
     book: PhraseBook | None = None,
+    aim: Aim = Aim.SERVICE,
 ) -> Written:
     """Have a script worded by the model, or get the template filled.
 
@@ -114,18 +115,21 @@ def write(
         locale: 'en' or 'zh'.
         wish: what a member of staff would like, such as 'shorter'.
         book: phrases; default: those that come with keepwell.
+        aim: what the contact is for, as in `fill`.
 
     Raises:
         UsageError: `script.fact-missing`, as from `fill`.
+        DataError: `script.text-refused`, as from `fill`.
     """
     book = book or shipped_phrases()
-    plain = fill(template, facts, channel, on, locale, book)
+    plain = fill(template, facts, channel, on, locale, book, aim)
     try:
         if not settings.address:
             raise _Refused(Fault.OFF)
         asked = _wish(wish, facts, on, book)
         answer = _ask(messages(template, facts, channel, settings, locale, asked, book), settings)
-        script = _accepted(answer, template, facts, plain, on, settings, book)
+        brief = brief_of(template, facts, channel, on, Author.MODEL, aim)
+        script = _accepted(answer, template, facts, plain, brief, settings, book)
     except _Refused as refused:
         return Written(plain, Author.TEMPLATE, refused.fault, refused.findings)
     return Written(script, Author.MODEL, None, (), settings.model)
@@ -179,8 +183,6 @@ def _wish(wish: str, facts: Facts, on: date, book: PhraseBook) -> str:
     for slot in sorted(facts, key=lambda name: -len(str(facts[name]))):
         if SLOTS[slot].kind is Kind.TEXT:
             wish = wish.replace(str(facts[slot]), "{" + slot + "}")
-    from keepwell.intervene.script.check import Brief, passes
-
     found = check(wish, Brief(on, commercial=False), book)
     said = tuple(f for f in found if f.code != "blank-unfilled")
     bare = SLOT.sub(" ", wish)
@@ -194,7 +196,7 @@ def _accepted(
     template: Template,
     facts: Facts,
     plain: Script,
-    on: date,
+    brief: Brief,
     settings: WriterSettings,
     book: PhraseBook,
 ) -> Script:
@@ -206,7 +208,6 @@ def _accepted(
     named = set(SLOT.findall(text))
     if not named <= set(template.slots):
         raise _Refused(Fault.SLOT)
-    brief = brief_of(template, facts, plain.channel, on, Author.MODEL)
     body, added = disclosed(filled(text, facts, plain.locale), brief, plain.locale, book)
     findings = check(body, brief, book)
     if findings:
