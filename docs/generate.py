@@ -191,6 +191,12 @@ def _indicators() -> str:
     return render()
 
 
+def _scripts() -> str:
+    from keepwell.intervene.script.page import render
+
+    return render()
+
+
 def _scenarios() -> str:
     from keepwell.world.scenario_page import render
 
@@ -221,6 +227,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "indicators.md": _indicators,
     "rules.md": _rules,
     "scenarios.md": _scenarios,
+    "scripts.md": _scripts,
     "settings.md": _settings,
 }
 

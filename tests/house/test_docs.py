@@ -30,7 +30,7 @@ def _generator():
     "name",
     [
         "actions.md", "api.md", "commands.md", "contract.md", "desk-settings.md", "errors.md",
-        "events.md", "indicators.md", "permissions.md", "rules.md", "scenarios.md", "settings.md",
+        "events.md", "indicators.md", "permissions.md", "rules.md", "scenarios.md", "scripts.md", "settings.md",
     ],
 )  # fmt: skip
 def test_reference_page_is_what_the_code_renders(name):
@@ -264,6 +264,7 @@ def test_the_mapping_shown_is_a_mapping():
         "add-a-connector.md",
         "add-a-model.md",
         "choose-actions.md",
+        "write-scripts.md",
     ],
 )
 def test_extensions_shown_pass_their_suites(name, tmp_path):

@@ -34,6 +34,7 @@ COMMANDS = (
     "user",
     "desk",
     "evidence",
+    "script",
 )
 """Modules of this package, in the order of `keepwell --help`; each registers its command."""
 

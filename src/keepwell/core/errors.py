@@ -21,6 +21,7 @@ from keepwell.core.messages import (
     experiment,
     frame,
     jobs,
+    script,
     value,
     webhook,
 )
@@ -237,6 +238,7 @@ ERRORS: dict[str, str] = {
     **experiment.MESSAGES,
     **frame.MESSAGES,
     **jobs.MESSAGES,
+    **script.MESSAGES,
     **value.MESSAGES,
     **webhook.MESSAGES,
 }

@@ -10,6 +10,7 @@ import re
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +30,9 @@ FILE_NAME = "desk.yaml"
 
 Share = Annotated[float, Field(ge=0, le=0.5)]
 Span = tuple[time, time]
+_PRIVATE = re.compile(
+    r"127(\.\d+){3}|::1|10(\.\d+){3}|192\.168(\.\d+){2}|172\.(1[6-9]|2\d|3[01])(\.\d+){2}"
+)
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(:[0-9]{1,5})?")
 
 
@@ -40,6 +44,22 @@ def _is_origin(value: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_is_origin)]
+
+
+def _is_model_address(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    near = host == "localhost" or _PRIVATE.fullmatch(host) is not None
+    if parts.scheme not in (("https", "http") if near else ("https",)) or not host or parts.query:
+        raise ValueError("an address such as https://models.example.com/v1")
+    if "@" in parts.netloc or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("an address without a user, such as https://models.example.com/v1")
+    return value.rstrip("/")
+
+
+ModelAddress = Annotated[str, AfterValidator(_is_model_address)]
 
 
 class _Part(BaseModel):
@@ -209,6 +229,28 @@ class WebhookSettings(_Part):
     keep_days: Annotated[int, Field(ge=1, le=3650)] = 30
 
 
+class WriterSettings(_Part):
+    """A language model that words scripts anew; without an address there is none.
+
+    Attributes:
+        address: of an OpenAI-compatible API, up to /chat/completions; https, or http to this
+            machine or a private address.
+        model: name of the model, as that API knows it.
+        key: sent as a bearer token; only from the environment, desk.yaml is too often shared.
+        timeout_seconds: for the whole answer; then the template is used as it is.
+        personal_data: let names and numbers of clients go there; otherwise the model sees slots
+            in their place, filled after its answer.
+        characters: longest text accepted.
+    """
+
+    address: ModelAddress = ""
+    model: str = ""
+    key: SecretStr | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 15
+    personal_data: bool = False
+    characters: Annotated[int, Field(ge=100, le=10_000)] = 2000
+
+
 class EvidenceSettings(_Part):
     """The evidence log.
 
@@ -250,6 +292,7 @@ class Settings(BaseSettings):
         contact: when a retention contact may be made.
         webhook: messages to other systems.
         evidence: the evidence log.
+        writer: a language model that words scripts anew.
     """
 
     model_config = SettingsConfigDict(
@@ -276,6 +319,7 @@ class Settings(BaseSettings):
     contact: ContactSettings = ContactSettings()
     webhook: WebhookSettings = WebhookSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    writer: WriterSettings = WriterSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -306,6 +350,12 @@ class Settings(BaseSettings):
             raise UsageError(
                 "settings.value-invalid", file=FILE_NAME, line=1, key=FILE_NAME, value=given,
                 expected="settings such as host or holdout",
+            )  # fmt: skip
+        writer = given.get("writer")
+        if isinstance(writer, dict) and "key" in writer:
+            raise UsageError(
+                "settings.value-invalid", file=FILE_NAME, line=document.line(("writer", "key")),
+                key="writer.key", value="•••", expected="nothing here; set KEEPWELL_WRITER__KEY",
             )  # fmt: skip
         try:
             return cls(**given)

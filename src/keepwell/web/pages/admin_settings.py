@@ -26,6 +26,7 @@ PARTS: Final = {
     "contact": "Retention contacts",
     "webhook": "Webhooks",
     "evidence": "Evidence",
+    "writer": "Language model for scripts",
 }
 """What each part of desk.yaml is about, in English."""
 
