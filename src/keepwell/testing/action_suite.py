@@ -20,7 +20,8 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from keepwell.intervene.action.catalogue import Action, Actions, Catalogue, Situation
-from keepwell.intervene.action.gate import Answer, ClientFacts, ContactPolicy, Decision, Gate
+from keepwell.intervene.action.facts import ClientFacts, ContactPolicy
+from keepwell.intervene.action.gate import Answer, Decision, Gate
 from keepwell.intervene.action.wording import faults
 from keepwell.intervene.contact.policy import Aim
 from keepwell.trust.consent.policy import Purpose

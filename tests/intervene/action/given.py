@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from keepwell.intervene.action.catalogue import Action, Actions, Catalogue
-from keepwell.intervene.action.gate import ClientFacts, ContactPolicy, Gate, Touch
+from keepwell.intervene.action.facts import ClientFacts, ContactPolicy, Touch
+from keepwell.intervene.action.gate import Gate
 from keepwell.intervene.action.recommend import Recommender
 from keepwell.intervene.contact.policy import Channel
 from keepwell.trust.consent.policy import Purpose

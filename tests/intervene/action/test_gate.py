@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 from keepwell.core.errors import ERRORS
 from keepwell.core.text import catalogue as chinese
 from keepwell.intervene.action.catalogue import Situation
-from keepwell.intervene.action.gate import (
-    GATE_RULES,
-    Answer,
-    Cap,
-    ContactPolicy,
-    Stage,
-    Touch,
-)
+from keepwell.intervene.action.facts import Cap, ContactPolicy, Touch
+from keepwell.intervene.action.gate import GATE_RULES, Answer, Stage
 from keepwell.intervene.contact.policy import Aim, Channel, is_quiet
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.suitability.policy import ClientLevel, Investor, Profile

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from keepwell.core.errors import DataError, UsageError
 from keepwell.intervene.action.catalogue import Action, Actions, Catalogue, Who
-from keepwell.intervene.action.gate import Answer, Cap, ContactPolicy, Stage
+from keepwell.intervene.action.facts import Cap, ContactPolicy
+from keepwell.intervene.action.gate import Answer, Stage
 from keepwell.intervene.action.recommend import (
     ASSUMED_MINUTES,
     Economics,

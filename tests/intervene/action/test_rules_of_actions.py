@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from keepwell.intervene.action.catalogue import Action, Catalogue
-from keepwell.intervene.action.gate import Answer, ClientFacts, ContactPolicy, Stage
+from keepwell.intervene.action.facts import ClientFacts, ContactPolicy
+from keepwell.intervene.action.gate import Answer, Stage
 from keepwell.intervene.action.recommend import Outlook
 from keepwell.intervene.action.record import context, context_digest, record, replay, restore
 from keepwell.intervene.contact.policy import Aim, Channel
@@ -233,7 +234,10 @@ def test_exits_know_nothing_of_actions_and_actions_do_nothing_to_exits():
     barred = ("keepwell.intervene.action", "keepwell.trust.suitability")
     assert not [m for m in imported("intervene/exit/*.py") if m.startswith(barred)]
     web = ("sqlalchemy", "fastapi", "starlette", "keepwell.intervene.exit", "keepwell.web")
-    pure = [f"intervene/action/{name}.py" for name in ("catalogue", "gate", "recommend", "record")]
+    pure = [
+        f"intervene/action/{name}.py"
+        for name in ("catalogue", "facts", "gate", "recommend", "record")
+    ]
     found = list(imported(*pure, "trust/suitability/policy.py", "trust/suitability/rulebook.py"))
     assert len(found) > 30
     assert not [m for m in found if m.startswith(web)]

@@ -16,14 +16,8 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from keepwell.intervene.action.catalogue import Action, Actions, Who
-from keepwell.intervene.action.gate import (
-    Answer,
-    ClientFacts,
-    ContactPolicy,
-    Decision,
-    Gate,
-    Stage,
-)
+from keepwell.intervene.action.facts import ClientFacts, ContactPolicy
+from keepwell.intervene.action.gate import Answer, Decision, Gate, Stage
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.suitability.rulebook import Rules
 

@@ -18,15 +18,8 @@ from zoneinfo import ZoneInfo
 
 from keepwell.core.errors import DataError
 from keepwell.intervene.action.catalogue import Actions, Catalogue, Who
-from keepwell.intervene.action.gate import (
-    Answer,
-    Cap,
-    ClientFacts,
-    ContactPolicy,
-    Decision,
-    Stage,
-    Touch,
-)
+from keepwell.intervene.action.facts import Cap, ClientFacts, ContactPolicy, Touch
+from keepwell.intervene.action.gate import Answer, Decision, Stage
 from keepwell.intervene.action.recommend import (
     Economics,
     Option,

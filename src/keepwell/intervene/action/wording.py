@@ -104,7 +104,7 @@ _ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         r"waiv\w+|below (our )?cost|at cost|(loyalty|bonus|shopping|goods) points?|points for",
         (
             r"(pay|give|hand|offer|send)s?( (the|a|an|you|her|him|them|client|clients|some|small"
-            r"|two|\d+)){0,4} (yuan|rmb|cny|dollars?|euros?|cash|money(?! market)|credit|meal|tablet)"
+            r"|two|\d+)){0,4} (yuan|rmb|cny|dollar|euro|cash|money(?! market)|credit|meal|tablet)s?"
         ),
         r"a present|presents|trading credits?|cash (credit|amount|sum)|treat (them|her|him)",
         r"(commissions?|fees?|rates?) holidays?|as a thank you|\d+ ?(yuan|rmb|cny|dollars|euros)",
