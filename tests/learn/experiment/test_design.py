@@ -45,6 +45,7 @@ def book(n: int, managers: int = 7) -> list[Candidate]:
         ("experiment.arms-wrong", {"arms": (Arm("call", 1.0),)}),
         ("experiment.arms-wrong", {"arms": (Arm("none", 0.5), Arm("none", 0.5))}),
         ("experiment.arms-wrong", {"arms": (Arm("call", 0.5), Arm("none", 0.4))}),
+        ("experiment.arms-wrong", {"arms": (Arm("call", 1.2), Arm("none", -0.2))}),
         ("experiment.arms-wrong", {"control": "nobody"}),
         ("experiment.looks-wrong", {"looks": (0.5, 0.4, 1.0)}),
         ("experiment.looks-wrong", {"looks": (0.5,)}),
@@ -185,6 +186,16 @@ def test_a_household_has_one_arm():
     assert len(drawn) == 21
     assert unit_of(experiment, Candidate("alone")) in drawn
     assert {unit_of(experiment, one) for one in book(40)} < set(drawn)
+
+
+def test_thirds_add_up():
+    thirds = Experiment("e", tuple(Arm(name, 1 / 3) for name in "abc"), "a", LEFT)
+    assert sum(thirds.millionths) == 1_000_000
+    assert sum(thirds.share(name) for name in "abc") == pytest.approx(1, abs=1e-12)
+    found = Counter(
+        one.arm for one in assign_block(thirds, SECRET, "m", [str(i) for i in range(900)]).values()
+    )
+    assert found == {"a": 300, "b": 300, "c": 300}
 
 
 def test_an_unknown_arm_has_no_share():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple
 
 from keepwell.core.errors import UsageError, nearest
@@ -82,7 +82,7 @@ class Arm:
 
     Attributes:
         name: such as 'contact'.
-        share: of the units, 0 < share < 1, taken in millionths.
+        share: of the units, 0 < share < 1; the draw takes it in millionths.
     """
 
     name: str
@@ -139,14 +139,15 @@ class Experiment:
         _check("horizon_days", self.horizon_days >= 1, ">= 1", self.horizon_days)
         _check("alpha", 0 < self.alpha < 0.5, "0 < alpha < 0.5", self.alpha)
         _check("power", 0 < self.power < 1, "0 < power < 1", self.power)
-        shares = [millionths(arm.share) for arm in self.arms]
+        shares = [arm.share for arm in self.arms]
         names = [arm.name for arm in self.arms]
         if (
             len(names) < 2
             or len(set(names)) < len(names)
             or self.control not in names
-            or min(shares) < 1
-            or sum(shares) != WHOLE
+            or not all(0 < share < 1 for share in shares)
+            or abs(sum(shares) - 1) > 1e-9
+            or min(self.millionths) < 1
         ):
             told = ", ".join(f"{arm.name} {arm.share:g}" for arm in self.arms)
             raise UsageError("experiment.arms-wrong", arms=told, control=self.control)
@@ -169,15 +170,21 @@ class Experiment:
         """The arms but the control."""
         return tuple(arm.name for arm in self.arms if arm.name != self.control)
 
+    @property
+    def millionths(self) -> tuple[int, ...]:
+        """The arms' shares in millionths; they add up to a million, thirds too."""
+        ends = [millionths(end) for end in accumulate(arm.share for arm in self.arms)]
+        return tuple(end - begin for begin, end in pairwise([0, *ends]))
+
     def share(self, arm: str) -> float:
         """The planned share of an arm.
 
         Raises:
             UsageError: `experiment.arm-unknown`.
         """
-        for one in self.arms:
+        for one, share in zip(self.arms, self.millionths, strict=True):
             if one.name == arm:
-                return millionths(one.share) / WHOLE
+                return share / WHOLE
         known = [one.name for one in self.arms]
         raise UsageError(
             "experiment.arm-unknown", arm=arm, nearest=nearest(arm, known), known=", ".join(known)
@@ -247,8 +254,7 @@ def assign(experiment: Experiment, secret: bytes, unit_id: str) -> Assignment:
         unit_id: id of the client, or of the household.
     """
     place = _lot(experiment, secret).of(unit_id) % WHOLE
-    for arm in experiment.arms:
-        share = millionths(arm.share)
+    for arm, share in zip(experiment.arms, experiment.millionths, strict=True):
         if place < share:
             return Assignment(arm.name, share / WHOLE)
         place -= share
@@ -277,13 +283,13 @@ def _block(
 ) -> dict[str, Assignment]:
     drawn: dict[str, Assignment] = {}
     left, rest, reach = list(units), WHOLE, 1.0
-    for arm in experiment.arms[:-1]:
-        share = round(millionths(arm.share) * WHOLE / rest)
+    for arm, wanted in zip(experiment.arms[:-1], experiment.millionths[:-1], strict=True):
+        share = round(wanted * WHOLE / rest)
         taken = lot.block(f"{stratum}\0{arm.name}", left, share)
         chance = reach * share / WHOLE
         drawn |= {unit: Assignment(arm.name, chance, stratum) for unit, yes in taken if yes}
         left = [unit for unit, yes in taken if not yes]
-        rest -= millionths(arm.share)
+        rest -= wanted
         reach *= 1 - share / WHOLE
     return drawn | {unit: Assignment(experiment.arms[-1].name, reach, stratum) for unit in left}
 
