@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 from keepwell.core.errors import UsageError
 from keepwell.core.text import LOCALES
@@ -34,6 +35,8 @@ from keepwell.warn.reason_codes import ReasonCode
 
 SMS_CHARACTERS = 300
 """A text message longer than this is cut or costs a multiple."""
+
+_FILLED: WeakKeyDictionary[type, list[tuple[Template, Script]]] = WeakKeyDictionary()
 
 
 class ScriptSuite:
@@ -54,8 +57,14 @@ class ScriptSuite:
         """The phrases: the shipped ones and those of the folder."""
         return phrase_book(self.folder)
 
-    def filled(self) -> Iterator[tuple[Template, Script]]:
-        """Every template in every channel and language, filled."""
+    def filled(self) -> list[tuple[Template, Script]]:
+        """Every template in every channel and language, filled; made once for a class."""
+        known = _FILLED.get(type(self))
+        if known is None:
+            known = _FILLED[type(self)] = list(self._filled())
+        return known
+
+    def _filled(self) -> Iterator[tuple[Template, Script]]:
         facts, book = self.facts(), self.book()
         for versions in self.library().versions.values():
             for template in versions:

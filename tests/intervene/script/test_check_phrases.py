@@ -14,6 +14,7 @@ from keepwell.intervene.script.phrases import Occasion, shipped_phrases
 
 from .dress import dressed
 from .sentences import BAD, COMPLAINT, EXIT, FINE_WHEN_LEAVING, GOOD, lines
+from .talk import BAD_TALK, FAIR_TALK
 
 ON = date(2026, 11, 23)
 PLAIN = Brief(ON, commercial=False)
@@ -37,6 +38,11 @@ def test_bad_sentences_are_found_under_their_rule(rule):
         if rule not in {f.rule for f in check(text, PLAIN) if f.severity == "grave"}
     ]  # fmt: skip
     assert not missed
+
+
+def test_talk_as_people_talk():
+    assert [text for text in lines(BAD_TALK) if passes(check(text, PLAIN))] == []
+    assert [(text, codes(text)) for text in lines(FAIR_TALK) if codes(text)] == []
 
 
 def test_no_dress_hides_a_bad_sentence():

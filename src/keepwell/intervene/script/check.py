@@ -39,6 +39,7 @@ LIMIT: Final = 10_000
 _BLANK: Final = re.compile(
     r"\{[^{}\n]{0,40}\}|_{3,}|(?<![a-z0-9])x{2,}(?![a-z0-9])|【\s*】|\[\s*\]|<[a-z_ ]{2,30}>"
 )
+_LATIN: Final = re.compile("[a-z]{2}|[a-z] [a-z]")
 _LINK: Final = re.compile(
     r"(?:https?://|www\.)[^\s，。]+|(?<![a-z0-9@.])[a-z0-9-]+(?:\.[a-z0-9-]+)*"
     r"\.(?:com|cn|net|org|io|top|xyz|cc|me|app|info|site|vip)(?![a-z0-9])(?:/[^\s，。]*)?"
@@ -212,7 +213,10 @@ def _forbidden(text: str, form: Normal, brief: Brief, book: PhraseBook) -> list[
 def _spans(plain: str, group: Forbidden) -> list[tuple[int, int]]:
     spans: set[tuple[int, int]] = set()
     harmless: list[tuple[int, int]] = []
+    latin = _LATIN.search(plain) is not None
     for pattern in group.patterns:
+        if pattern.locale == "en" and not latin:
+            continue
         for start, end, gaps in pattern.search(plain):
             if group.negatable and denied(plain, start, end, gaps, pattern.locale):
                 harmless.append((start, end))
