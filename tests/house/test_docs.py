@@ -30,7 +30,8 @@ def _generator():
     "name",
     [
         "actions.md", "api.md", "commands.md", "contract.md", "desk-settings.md", "errors.md",
-        "events.md", "indicators.md", "permissions.md", "rules.md", "scenarios.md", "scripts.md", "settings.md",
+        "events.md", "indicators.md", "permissions.md", "rules.md", "scenarios.md",
+        "scripts.md", "settings.md",
     ],
 )  # fmt: skip
 def test_reference_page_is_what_the_code_renders(name):
