@@ -24,10 +24,16 @@ from keepwell.intervene.script.fill import (
     fill,
 )
 from keepwell.intervene.script.page import OCCASION_TITLES, render
-from keepwell.intervene.script.persona import PERSONA_TITLES, Persona, persona_of
+from keepwell.intervene.script.persona import (
+    PERSONA_TITLES,
+    Persona,
+    cut_offs,
+    persona_of,
+    shipped_cut_offs,
+)
 from keepwell.intervene.script.phrases import Occasion, phrase_book
 from keepwell.intervene.script.template import CHANNELS, Library, library
-from keepwell.intervene.script.writer import FAULT_TITLES
+from keepwell.intervene.script.writer import FAULT_TITLES, WISHES
 from keepwell.testing.script_facts import SAMPLE
 from keepwell.testing.script_suite import ScriptSuite
 from keepwell.warn.reason_codes import ReasonCode
@@ -174,6 +180,17 @@ def test_personas_by_age_assets_and_idleness():
     assert persona_of(30, 20_000_000, "USD") == "default"
 
 
+def test_a_workspace_sets_its_own_cut_offs(tmp_path):
+    assert cut_offs(tmp_path) == cut_offs() == shipped_cut_offs()
+    body = "currency: USD\npersonas:\n  - {persona: mature, age_from: 30}\n"
+    folder = write(tmp_path / "scripts", body, "personas.yaml")
+    assert persona_of(30, cut_offs=cut_offs(folder)) == "mature"
+    assert "personas.yaml" not in str(library(folder).versions)
+    write(folder, body.replace("mature", "rich"), "personas.yaml")
+    with pytest.raises(KeepwellError, match="line 3"):
+        cut_offs(folder)
+
+
 def write(folder, body, name="ours.yaml"):
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(body, "utf-8")
@@ -281,7 +298,7 @@ def test_alerts_by_rule_lead_to_scripts():
 def test_every_word_is_in_both_languages():
     words = [
         *(slot.title for slot in SLOTS.values()), *UNIT_WORDS.values(), *PERSONA_TITLES.values(),
-        *OCCASION_TITLES.values(), *FAULT_TITLES.values(),
+        *OCCASION_TITLES.values(), *FAULT_TITLES.values(), *WISHES.values(),
         *(word for pair in SAYS.values() for word in pair),
     ]  # fmt: skip
     assert [word for word in words if word not in catalogue()] == []

@@ -108,10 +108,13 @@ def test_a_good_text_is_used_and_says_who_wrote_it(server):
 
 def test_nothing_personal_leaves_unless_it_may(server):
     secret = ("王女士", "李明", "010-5550-0199", "3.82", "382", "42.5")
-    ask(server, wish="请对王女士更亲切，落款李明")
+    ask(server, wish="warmer")
     sent = json.dumps(server.asked[0][2], ensure_ascii=False)
     assert [word for word in secret if word in sent] == []
     assert "{client_name}" in sent
+    assert "Warmer" in sent
+    assert ask(server, wish="请对王女士更亲切").fault is Fault.WISH
+    assert len(server.asked) == 1
     ask(server, personal_data=True)
     sent = json.dumps(server.asked[1][2], ensure_ascii=False)
     assert "王女士" in sent
@@ -198,13 +201,13 @@ def test_nobody_there_and_a_line_that_breaks(server):
     ],
 )  # fmt: skip
 def test_a_wish_for_what_no_text_may_say_never_leaves(server, wish):
-    written = ask(server, wish=wish)
+    written = ask(server, wish=wish, personal_data=True)
     assert written.fault is Fault.WISH
     assert server.asked == []
 
 
 def test_a_wish_that_may_be_said_is_passed_on(server):
-    assert ask(server, wish="更简短、更亲切").fault is None
+    assert ask(server, wish="更简短、更亲切", personal_data=True).fault is None
     assert "更简短" in json.dumps(server.asked[0][2], ensure_ascii=False)
 
 

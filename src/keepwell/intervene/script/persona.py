@@ -107,6 +107,19 @@ def read_cut_offs(path: Path) -> CutOffs:
         raise fault(error, document) from None
 
 
+def cut_offs(folder: Path | None = None) -> CutOffs:
+    """The cut-offs of a workspace: its scripts/personas.yaml, else those that come with keepwell.
+
+    Args:
+        folder: the workspace's folder `scripts`.
+
+    Raises:
+        UsageError: the file is not acceptable, with its line.
+    """
+    path = folder / "personas.yaml" if folder else None
+    return read_cut_offs(path) if path and path.is_file() else shipped_cut_offs()
+
+
 def persona_of(
     age: int | None = None,
     assets: int | None = None,

@@ -23,7 +23,7 @@ from keepwell.core.version import __version__
 from keepwell.frame.settings import WriterSettings
 from keepwell.intervene.contact.policy import Aim, Channel
 from keepwell.intervene.script.check import Author, Brief, Finding, check, passes
-from keepwell.intervene.script.facts import SLOTS, Facts, Kind
+from keepwell.intervene.script.facts import SLOTS, Facts
 from keepwell.intervene.script.figures import figures
 from keepwell.intervene.script.fill import Script, brief_of, digest_of, disclosed, fill, filled
 from keepwell.intervene.script.normal import normal
@@ -34,9 +34,21 @@ from keepwell.intervene.webhook.guard import GuardedBackend, HostUnknown
 ANSWER_LIMIT: Final = 256 * 1024
 """Most bytes of an answer."""
 
+WISH_LIMIT: Final = 500
+"""Most characters of a wish."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _OPEN: Final = frozenset({"broker_name", "service_phone", "fee_tier", "product_level"})
 """Slots whose values say nothing about the client or a person."""
+
+
+WISHES: Final[dict[str, str]] = {
+    "shorter": "Shorter",
+    "warmer": "Warmer",
+    "plainer": "Plainer",
+    "formal": "More formal",
+}
+"""Wishes that may always be sent, in English; free words might name the client."""
 
 
 class Fault(StrEnum):
@@ -55,7 +67,7 @@ class Fault(StrEnum):
 
 FAULT_TITLES: Final[dict[Fault, str]] = {
     Fault.OFF: "No language model is set up.",
-    Fault.WISH: "The wish asks for what no text may say, or holds figures or an address.",
+    Fault.WISH: "The wish may not be sent: free words, figures, or what no text may say.",
     Fault.TIMEOUT: "The language model did not answer in time.",
     Fault.CONNECTION: "The language model could not be reached.",
     Fault.STATUS: "The language model answered with an error.",
@@ -113,7 +125,8 @@ def write(
         on: the day it is said or sent.
         settings: which model; without an address there is none.
         locale: 'en' or 'zh'.
-        wish: what a member of staff would like, such as 'shorter'.
+        wish: what a member of staff would like: one of `WISHES`; free words only where personal
+            data may leave.
         book: phrases; default: those that come with keepwell.
         aim: what the contact is for, as in `fill`.
 
@@ -126,7 +139,7 @@ def write(
     try:
         if not settings.address:
             raise _Refused(Fault.OFF)
-        asked = _wish(wish, facts, on, book)
+        asked = _wish(wish, settings.personal_data, on, book)
         answer = _ask(messages(template, facts, channel, settings, locale, asked, book), settings)
         brief = brief_of(template, facts, channel, on, Author.MODEL, aim)
         script = _accepted(answer, template, facts, plain, brief, settings, book)
@@ -175,19 +188,16 @@ def _slots(template: Template, facts: Facts, personal: bool, locale: str) -> Map
     return told
 
 
-def _wish(wish: str, facts: Facts, on: date, book: PhraseBook) -> str:
-    """The wish as it may leave: names as slots, no figures, nothing that no text may say."""
+def _wish(wish: str, free: bool, on: date, book: PhraseBook) -> str:
+    """The wish, if it may be sent: nothing that no text may say, no figures, no address."""
     wish = wish.strip()
-    if not wish:
-        return ""
-    for slot in sorted(facts, key=lambda name: -len(str(facts[name]))):
-        if SLOTS[slot].kind is Kind.TEXT:
-            wish = wish.replace(str(facts[slot]), "{" + slot + "}")
+    if not wish or wish in WISHES:
+        return WISHES.get(wish, "")
+    if not free or len(wish) > WISH_LIMIT:
+        raise _Refused(Fault.WISH)
     found = check(wish, Brief(on, commercial=False), book)
-    said = tuple(f for f in found if f.code != "blank-unfilled")
-    bare = SLOT.sub(" ", wish)
-    if not passes(said) or figures(normal(bare).text) or "://" in bare or len(wish) > 500:
-        raise _Refused(Fault.WISH, said)
+    if not passes(found) or figures(normal(wish).text) or "://" in wish:
+        raise _Refused(Fault.WISH, found)
     return wish
 
 
