@@ -272,7 +272,7 @@ def test_with_clients_drawn_anew_intervals_cover_from_both_sides(stored):
     """As many clients drawn with replacement before the coin is thrown: the interval's own case."""
     got, opening, net, manager = stored
     stays = (got.left_day == NEVER).astype(float)
-    n, rng, trials = len(opening), np.random.default_rng(1), SIMULATIONS * 2
+    n, rng, trials = len(opening), np.random.default_rng(1), SIMULATIONS * 5
     held = np.zeros(2, int)
     for _ in range(trials):
         drawn, treated = rng.integers(0, n, n), rng.random(n) < 0.8
