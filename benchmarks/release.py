@@ -57,7 +57,11 @@ PARTS = (
     ),
     Part(
         "experiments", "1,000 experiments without an effect, 500 redrawn in the simulated world",
-        ("tests/learn/experiment",), {"KEEPWELL_SIMULATIONS": "1000"},
+        ("tests/learn/experiment", "tests/learn/value"), {"KEEPWELL_SIMULATIONS": "1000"},
+    ),
+    Part(
+        "wordings", "10,000 actions with a forbidden wording in disguise",
+        ("tests/intervene/action",), {"KEEPWELL_WORDINGS": "10000"},
     ),
 )  # fmt: skip
 

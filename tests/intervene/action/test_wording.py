@@ -1,7 +1,8 @@
-"""Ten thousand entries with a forbidden wording, in disguise, and what may be said."""
+"""Entries with a forbidden wording, in disguise, and what may be said."""
 
 from __future__ import annotations
 
+import os
 import random
 import re
 
@@ -13,6 +14,8 @@ from keepwell.intervene.action.catalogue import Action, Catalogue
 from keepwell.intervene.action.wording import faults
 from tests.intervene.action.given import ENTRY
 
+ENTRIES = int(os.environ.get("KEEPWELL_WORDINGS", "1500"))
+"""Disguised entries: each wording several times; `make release` takes ten thousand."""
 FORBIDDEN = {
     "IN-1": """
         rebate|a cash back|kickback|gift card|small gifts|voucher|coupon|a discount|bonus
@@ -101,11 +104,11 @@ def disguise(phrase, rng):
     return phrase
 
 
-def test_ten_thousand_entries_with_forbidden_wording_are_refused():
+def test_entries_with_forbidden_wording_are_refused():
     rng = random.Random(6)
     fillers = [line.rstrip(".。") for line in ALLOWED]
     missed = []
-    for number in range(10_000):
+    for number in range(ENTRIES):
         rule, phrase = PHRASES[number % len(PHRASES)]
         language = "zh" if is_chinese(phrase) else "en"
         if rng.random() < 0.1:  # the wrong language's text is read too

@@ -58,6 +58,11 @@ def test_words_spelt_letter_by_letter_are_found():
         assert not passes(check(text, PLAIN)), text
 
 
+def test_an_english_phrase_begins_where_a_word_does():
+    assert codes("We spoke about volcano risks.") == []
+    assert codes("No risks.") == codes("(no risks)") == ["gain-promise"]
+
+
 def test_good_sentences_are_left_alone():
     wrong = [(text, codes(text)) for text in ALL_GOOD if codes(text)]
     assert not wrong

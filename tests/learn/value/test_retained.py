@@ -18,6 +18,7 @@ from keepwell.world.outcomes import potential
 from keepwell.world.scenario import Scenario
 from keepwell.world.simulate import World
 from keepwell.world.terms import NEVER
+from tests.learn.experiment.sizes import SIMULATIONS
 
 
 def trial(n=400, managers=20, seed=5, effect=0.0):
@@ -233,7 +234,7 @@ def test_the_curve_goes_on_as_the_world_does(stored):
 
 
 def test_the_worlds_truth_lies_in_the_intervals(stored):
-    """300 drawings of the hold-out; fixed clients, so intervals may cover too often, not less.
+    """Many drawings of the hold-out; fixed clients, so intervals may cover too often, not less.
 
     Of money the adjusted interval speaks of the outcomes as they are cut. In this world one client
     holds more than half of all that treatment keeps: of the raw sum no interval of so few drawings
@@ -241,13 +242,13 @@ def test_the_worlds_truth_lies_in_the_intervals(stored):
     """
     got, opening, net, manager = stored
     stays = (got.left_day == NEVER).astype(float)
-    n, rng = len(opening), np.random.default_rng(9)
+    n, rng, trials = len(opening), np.random.default_rng(9), SIMULATIONS * 3 // 2
     truth = (stays[1] - stays[0]).mean()
     gain = np.abs(net[1] - net[0])
     assert truth > 0.005
     assert gain.max() > 0.5 * gain.sum()
     held, found = np.zeros(2, int), []
-    for _ in range(300):
+    for _ in range(trials):
         treated = rng.random(n) < 0.8
         given = Trial(
             treated, manager, np.where(treated, stays[1], stays[0]), opening,
@@ -261,9 +262,9 @@ def test_the_worlds_truth_lies_in_the_intervals(stored):
                  money.adjusted.low <= target <= money.adjusted.high]  # fmt: skip
         found.append((people.value - truth, money.adjusted.value - target, money.raw.error,
                       money.adjusted.error))  # fmt: skip
-    assert (held >= binom.ppf(0.0005, 300, 0.95)).all()
+    assert (held >= binom.ppf(0.0005, trials, 0.95)).all()
     off, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
-    assert (np.abs(off[:2]) < 4 * spread[:2] / np.sqrt(300)).all()
+    assert (np.abs(off[:2]) < 4 * spread[:2] / np.sqrt(trials)).all()
     assert off[3] < 0.6 * off[2], "cutting and CUPED make money far more certain than it is raw"
 
 
@@ -271,7 +272,7 @@ def test_with_clients_drawn_anew_intervals_cover_from_both_sides(stored):
     """As many clients drawn with replacement before the coin is thrown: the interval's own case."""
     got, opening, net, manager = stored
     stays = (got.left_day == NEVER).astype(float)
-    n, rng, trials = len(opening), np.random.default_rng(1), 500
+    n, rng, trials = len(opening), np.random.default_rng(1), SIMULATIONS * 5
     held = np.zeros(2, int)
     for _ in range(trials):
         drawn, treated = rng.integers(0, n, n), rng.random(n) < 0.8

@@ -116,12 +116,18 @@ def _letters(token: re.Match[str], value: str) -> str:
 
 
 def _word(word: str) -> str:
-    """A word, with signs within it or spelt letter by letter."""
+    """A word, with signs within it or spelt letter by letter.
+
+    Its first letter stands before the look behind it: `re` then passes over all places with
+    another letter at once, which makes a search several times as fast.
+    """
     more = r"(?:[a-z]*|(?:[ ]{1,2}[a-z](?![a-z]))*)" if word.endswith("*") else ""
-    letters = [re.escape(c) + ("?" if c == "'" else "") for c in word.rstrip("*")]
-    if len(letters) < 3:
-        body = "".join(letters)
-    else:
+    first, *letters = (re.escape(c) + ("?" if c == "'" else "") for c in word.rstrip("*"))
+    rest = "".join(letters)
+    if len(letters) > 1:
         # Signs anywhere within, or spaces between all of the letters.
-        body = f"(?:{_SIGNS.join(letters)}|{(r'[ ]{1,2}').join(letters)})"
-    return rf"(?<![a-z0-9])(?:{body}{more})(?![a-z0-9])"
+        within, between = ("".join(mark + c for c in letters) for mark in (_SIGNS, "[ ]{1,2}"))
+        rest = f"(?:{within}|{between})"
+    may_lack = first.endswith("?")
+    begin = rf"(?<![a-z0-9]){first}" if may_lack else rf"{first}(?<![a-z0-9]{first})"
+    return rf"{begin}{rest}{more}(?![a-z0-9])"

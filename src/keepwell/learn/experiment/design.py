@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from keepwell.core.errors import UsageError, nearest
@@ -170,7 +172,7 @@ class Experiment:
         """The arms but the control."""
         return tuple(arm.name for arm in self.arms if arm.name != self.control)
 
-    @property
+    @cached_property
     def millionths(self) -> tuple[int, ...]:
         """The arms' shares in millionths; they add up to a million, thirds too."""
         ends = [millionths(end) for end in accumulate(arm.share for arm in self.arms)]
@@ -287,11 +289,13 @@ def _block(
         share = round(wanted * WHOLE / rest)
         taken = lot.block(f"{stratum}\0{arm.name}", left, share)
         chance = reach * share / WHOLE
-        drawn |= {unit: Assignment(arm.name, chance, stratum) for unit, yes in taken if yes}
+        # One assignment serves all units of the arm: it is the same for them.
+        one = Assignment(arm.name, chance, stratum)
+        drawn |= {unit: one for unit, yes in taken if yes}
         left = [unit for unit, yes in taken if not yes]
         rest -= wanted
         reach *= 1 - share / WHOLE
-    return drawn | {unit: Assignment(experiment.arms[-1].name, reach, stratum) for unit in left}
+    return drawn | dict.fromkeys(left, Assignment(experiment.arms[-1].name, reach, stratum))
 
 
 def assign_all(
@@ -319,7 +323,7 @@ def assign_all(
     kept: dict[str, Assignment] = {}
     blocks: dict[str, list[str]] = {}
     seen: set[str] = set()
-    for one in sorted(candidates, key=lambda one: one.client_id):
+    for one in sorted(candidates, key=attrgetter("client_id")):
         unit = unit_of(experiment, one)
         if unit in seen:
             continue
