@@ -11,6 +11,8 @@ MPLCONFIGDIR ?= build/matplotlib
 export MPLCONFIGDIR
 # Where these are set, pytest ends with whole messages of failed tests instead of a line each.
 unexport CI BUILD_NUMBER
+# Hundreds of processes are started: each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo demo-world test check browser bench accuracy world desk pages pictures release docs lock clean
 .DEFAULT_GOAL := demo
