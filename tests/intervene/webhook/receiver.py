@@ -42,7 +42,12 @@ class Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        length = int(self.headers["content-length"])
+        raw = self.rfile.read(length)
+        if len(raw) < length:
+            self.close_connection = True
+            return  # the sender died in the middle of it: nothing has arrived
+        body = raw.decode()
         self.server.paths.append(self.path)
         self.server.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
         status, headers, answer = (
