@@ -89,7 +89,8 @@ def rows(desk):
         return list(tx.session.scalars(select(Recommended).order_by(Recommended.number)))
 
 
-def test_a_case_is_told_what_to_do_in_both_languages_and_why_nothing_else(desk):
+def test_a_case_is_told_what_to_do_in_both_languages_and_why_nothing_else(sqlite_desk):
+    desk = sqlite_desk
     begin(desk)
     case = warn(desk)
     told = ask(desk, case).json()

@@ -10,7 +10,7 @@ from typing import Final
 from keepwell.core.errors import DataError, UsageError
 from keepwell.core.text import tr
 from keepwell.frame.database import Tx
-from keepwell.intervene.action.catalogue import Action
+from keepwell.intervene.action.catalogue import Action, Who
 from keepwell.intervene.action.facts import ClientFacts
 from keepwell.intervene.case import repo as cases
 from keepwell.intervene.case.model import Case
@@ -58,7 +58,7 @@ def script_for(
     tier = None if facts.tier == "none" else facts.tier
     situation = Situation(channel, reasons, tier, _persona(tx, client, facts, day), _why(facts))
     folder = tx.frame.workspace.root / "scripts"
-    told = _known(tx, actor, case, client)
+    told = _known(tx, actor, case, client, action.who)
     try:
         template = choose(_library(folder, _stamp(folder)), situation, Facts(told), day).template
         said = Facts(told | {"reason": _reason(tx, client, reasons, template)})
@@ -100,10 +100,22 @@ def _persona(tx: Tx, client: Client, facts: ClientFacts, day: date) -> Persona:
     return persona_of(age, client.assets, tx.frame.currency, idle)
 
 
-def _known(tx: Tx, actor: Actor, case: Case, client: Client) -> dict[str, Value | None]:
+def _speaker(tx: Tx, actor: Actor, case: Case, client: Client, who: Who) -> str | None:
+    """The name of who speaks: the reader, if it is theirs to do, else who looks after the client.
+
+    Which lead or director will call is not known before one of them does.
+    """
+    if actor.staff_id is not None and actor.role is not None and actor.role.value == who.value:
+        return actor.name
+    if who is Who.MANAGER:
+        return cases.staff_name(tx, case.owner_id)
+    return cases.staff_name(tx, client.adviser_id) if who is Who.ADVISER else None
+
+
+def _known(tx: Tx, actor: Actor, case: Case, client: Client, who: Who) -> dict[str, Value | None]:
     """What may be said, by slot."""
     name = masked(actor, client, tx.frame.currency).name
-    staff = cases.staff_name(tx, case.owner_id) or (actor.name if actor.staff_id else None)
+    staff = _speaker(tx, actor, case, client, who)
     as_of = generations.as_of(tx, client.generation_id)
     known: dict[str, Value | None] = {
         "client_name": name or tr(NAMELESS, actor.locale), "staff_name": staff,
