@@ -41,7 +41,7 @@ class Recommended(Base):
     expected: Mapped[int | None] = mapped_column(BigInteger)
     """Of the best one, minor units; null where chance or value is not known."""
     script_id: Mapped[str | None] = mapped_column(String(100))
-    """Name and version of the script shown with the best one."""
+    """Name and version of the script shown with it."""
     answer: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of what was answered; the same answer again is not stored."""
     record: Mapped[dict[str, Any] | None] = mapped_column(Json)

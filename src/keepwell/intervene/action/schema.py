@@ -89,9 +89,10 @@ class RefusalOut(BaseModel):
 
 
 class ScriptOut(BaseModel):
-    """What to say with the first action.
+    """What to say with an action.
 
     Attributes:
+        action_id: the action: the first one, or the runner-up where none fits the first.
         script_id: name and version; a contact that uses it names it.
         locale: its language, the caller's.
         channel: by which way.
@@ -99,6 +100,7 @@ class ScriptOut(BaseModel):
         note: for staff only.
     """
 
+    action_id: str = Field(examples=["service-call"])
     script_id: str = Field(examples=["any.phone@1"])
     locale: str = Field(examples=["en"])
     channel: Channel = Field(examples=["phone"])
@@ -122,8 +124,8 @@ class RecommendationOut(BaseModel):
         best: the best action that may be done.
         runner_up: the next one.
         refusals: every other action in force that may not be done, with the reason.
-        script: what to say with the first of `owed`, else with `best`; null where none fits, and
-            for those who do not contact clients.
+        script: what to say with the first of `owed`, else with `best`, else with the runner-up;
+            null where none fits, and for those who do not contact clients.
     """
 
     recommendation_id: str = Field(examples=["advice_01kdvdna00fgzjsdqkfb56fv6q"])

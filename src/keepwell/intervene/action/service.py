@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -53,7 +53,8 @@ class Advice:
         recommender: what decided.
         record: all that decided it, to be made again; `context` and `made`.
         answer: SHA-256 of what was answered.
-        script: what to say with the first action, in the reader's language; None: none fits.
+        script: what to say, in the reader's language; None: none fits.
+        said: the action that the script is for: the first one, or else the runner-up.
         stored: the newest recommendation stored in the case.
     """
 
@@ -64,6 +65,7 @@ class Advice:
     record: dict[str, Any]
     answer: str
     script: Script | None
+    said: Action | None
     stored: Recommended | None
 
     @property
@@ -108,14 +110,14 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     made = recommender.one(facts, outlook)
     stored = context(recommender)
     kept = record_of(facts, outlook, made, context_digest(stored))
-    first = made.owed[0] if made.owed else made.best
-    script = None
-    if first is not None:
-        channel = first.decision.channel
-        script = script_for(tx, actor, case, client, facts, first.action, channel)
+    script = said = None
+    for option in (made.owed[0] if made.owed else made.best, made.runner_up):
+        if option is not None and script is None:
+            said, channel = option.action, option.decision.channel
+            script = script_for(tx, actor, case, client, facts, said, channel)
     return Advice(
         case, made, facts, recommender, {"context": stored, "made": kept}, _answer(kept), script,
-        repo.newest(tx, actor, case_id),
+        said if script else None, repo.newest(tx, actor, case_id),
     )  # fmt: skip
 
 
@@ -154,10 +156,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
         subject=row.recommendation_id, data={"case_id": case_id, "number": row.number},
         personal={"recommended": digest_of(advice.record)},
     )  # fmt: skip
-    return Advice(
-        advice.case, advice.made, advice.facts, advice.recommender, advice.record, advice.answer,
-        script, row,
-    )  # fmt: skip
+    return replace(advice, stored=row)
 
 
 def checked_use(

@@ -54,10 +54,10 @@ def refusal_out(option: Option, locale: str) -> RefusalOut:
 
 def script_out(advice: Advice, actor: Actor) -> ScriptOut | None:
     """What to say, for those who contact clients."""
-    script = advice.script
-    if script is None or not actor.may(Permission.CASE_WRITE):
+    script, said = advice.script, advice.said
+    if script is None or said is None or not actor.may(Permission.CASE_WRITE):
         return None
     return ScriptOut(
-        script_id=script.template, locale=script.locale, channel=script.channel, text=script.text,
-        note=script.note,
+        action_id=said.id, script_id=script.template, locale=script.locale, channel=script.channel,
+        text=script.text, note=script.note,
     )  # fmt: skip

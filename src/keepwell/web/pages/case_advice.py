@@ -63,7 +63,7 @@ def advice_context(
             "best": _shown(show.option_out(best, locale), tongue) if best else None,
             "after": _shown(show.option_out(after, locale), tongue) if after else None,
             "script": script, "first": first.action.name if first else "",
-            "script_of": first.action.name if first and script else "",
+            "script_of": found.said.name if found.said and script else "",
             "refusals": _grouped(found, locale),
         },
         "using": _using(tx, found, using, tongue),
@@ -109,8 +109,7 @@ def _using(tx: Tx, found: service.Advice, using: str, tongue: Tongue) -> dict[st
         return None
     option = next((o for o in found.made.options if o.action == action), None)
     channel = option.decision.channel if option else None
-    first = found.first
-    said = found.script.template if found.script and first and first.action == action else ""
+    said = found.script.template if found.script and found.said == action else ""
     return {
         "name": action.name, "title": action.title.say(tongue.locale), "aim": action.aim.value,
         "channel": (channel or action.channels[0]).value, "script": said,
