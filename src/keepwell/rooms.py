@@ -24,6 +24,7 @@ ROOMS = (
     "keepwell.intervene.clock",
     "keepwell.intervene.contact",
     "keepwell.intervene.case",
+    "keepwell.intervene.action",
     "keepwell.intervene.exit",
     "keepwell.intervene.alert",
     "keepwell.intervene.rule",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keepwell.frame.database import Tx
+from keepwell.intervene.action import repo as actions
 from keepwell.intervene.alert import repo as alerts
 from keepwell.intervene.case import repo as cases
 from keepwell.intervene.clock import repo as clocks
@@ -29,6 +30,7 @@ def forget_profile(tx: Tx, client_id: str) -> None:
     alerts.forget(tx, client_id)
     clocks.forget_tiers(tx, cases.forget_tiers(tx, client_id))
     notices.forget_tiers(tx, client_id, TOLD)
-    evidence.drop_openings(tx, client_id, TOLD)
+    actions.forget(tx, client_id)
+    evidence.drop_openings(tx, client_id, (*TOLD, "recommended"))
     access.forget_answers(tx, client_id)
     tx.session.flush()

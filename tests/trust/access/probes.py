@@ -131,7 +131,7 @@ PROBES = frozenset(
         "/cases/{case_id}/reopen", "/cases/{case_id}/history", "/cases/{case_id}/notes",
         "/cases/{case_id}/tasks", "/cases/{case_id}/tasks/{task_id}",
         "/cases/{case_id}/attachments", "/cases/{case_id}/attachments/{file_id}",
-        "/cases/{case_id}/contacts",
+        "/cases/{case_id}/contacts", "/cases/{case_id}/recommendation",
         "/clocks/{clock_id}", "/clocks/{clock_id}/pause", "/clocks/{clock_id}/resume",
         "/exits/{request_id}", "/exits/{request_id}/settle", "/exits/{request_id}/complete",
         "/exits/{request_id}/cancel", "/exits/{request_id}/no-contact",

@@ -5,6 +5,8 @@ from __future__ import annotations
 MESSAGES: dict[str, str] = {
     "action.file-missing": "There is no file {path}.",
     "action.id-unknown": "There is no action {id!r}; nearest: {nearest}.",
+    "action.aim-other": "The action {action} has another aim than this contact.",
+    "action.recommendation-none": "The case is closed: nothing is recommended.",
     "action.record-changed": (
         "Rules or actions of that day are not what they were when this was decided; it cannot be "
         "made again."
@@ -36,8 +38,15 @@ MESSAGES: dict[str, str] = {
     "gate.purpose-missing": "No consent to {purpose} is on record (rule CT-1).",
     "gate.purpose-refused": "The client refuses {purpose} (rule CT-1).",
     "gate.reason-other": "The action does not fit the reasons of this client.",
+    "gate.service-only": (
+        "This case is the client's own business: it is served, nobody tries to keep the client."
+    ),
     "gate.situation-absent": "There is nothing of the kind that this service is about.",
     "gate.tier-other": "The action does not fit the tier of this client.",
+    "gate.unwarned": (
+        "No warning of the desk led to this case; actions to keep the client are recommended only "
+        "where one did, so that effects can be measured."
+    ),
     "gate.value-unknown": "Chance of leaving or client value is not known; nothing can be ranked.",
     "gate.worth-nothing": "It would cost more than it is expected to keep.",
     "suitability.assessment-expired": (

@@ -101,6 +101,9 @@ class ClientFacts:
         reached_by: ways that reach the client; None: not known, all are tried.
         refused_channels: ways that the client refuses.
         from_score: tier and reasons come from profiling; false for a case opened by hand.
+        service_only: it is the client's own business that is at hand; nobody keeps them now.
+        warned: a warning about the client was shown; only then does the desk recommend to keep
+            them. Without one both arms of the hold-out look alike, so that no refusal tells it.
     """
 
     client_id: str
@@ -118,3 +121,5 @@ class ClientFacts:
     reached_by: frozenset[Channel] | None = None
     refused_channels: frozenset[Channel] = frozenset()
     from_score: bool = True
+    service_only: bool = False
+    warned: bool = True

@@ -206,7 +206,11 @@ class Gate:
         if fitting is not None and fitting.isdisjoint(facts.reasons):
             return OTHER_REASON
         if action.aim is Aim.RETENTION:
-            return HELD_OUT if facts.held_out else None
+            if facts.held_out:
+                return HELD_OUT
+            if facts.service_only:
+                return SERVICE_ONLY
+            return None if facts.warned else UNWARNED
         absent = (action.situation is Situation.COMPLAINT and not facts.complaints) or (
             action.situation is Situation.EXIT and not facts.exiting
         )
@@ -469,4 +473,6 @@ ENDED: Final = _drop(Stage.ELIGIBLE, "gate.action-ended")
 OTHER_TIER: Final = _drop(Stage.ELIGIBLE, "gate.tier-other")
 OTHER_REASON: Final = _drop(Stage.ELIGIBLE, "gate.reason-other")
 HELD_OUT: Final = _drop(Stage.ELIGIBLE, "gate.held-out")
+SERVICE_ONLY: Final = _drop(Stage.ELIGIBLE, "gate.service-only")
+UNWARNED: Final = _drop(Stage.ELIGIBLE, "gate.unwarned")
 ABSENT: Final = _drop(Stage.ELIGIBLE, "gate.situation-absent")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from keepwell.intervene.action.catalogue import Action, Actions, Who
@@ -114,7 +114,8 @@ class Recommendation:
         client_id: whose.
         at: when.
         owed: mandatory services, to be done whatever they are worth.
-        best: the action of the highest expected value above zero; None when there is none.
+        best: the action of the highest expected value above zero, or of the highest reduction
+            where values are not known and are ranked all the same; None when there is none.
         runner_up: the next one.
         options: every action in force with its decision, in the order of the ids.
     """
@@ -155,6 +156,9 @@ class Recommender:
         policy: quiet time, caps, consent.
         economics: what time costs.
         proven: effects that experiments have shown, by action id and version.
+        unvalued: what becomes of actions whose expected value is not known, because chance or
+            value is not: 'drop' them, or 'rank' them by the relative reduction alone. The first
+            is for budgets, the second for people who must do something today.
 
     Example:
         >>> from datetime import UTC, date
@@ -180,11 +184,12 @@ class Recommender:
         policy: ContactPolicy | None = None,
         economics: Economics | None = None,
         proven: Mapping[tuple[str, int], ProvenEffect] | None = None,
+        unvalued: Literal["drop", "rank"] = "drop",
     ) -> None:
         self.at, self.actions, self.rules, self.zone = at, actions, rules, zone
         self.policy, self.economics = policy or ContactPolicy(), economics or Economics()
         self.gate = Gate(actions, rules, self.policy, at, zone)
-        self.proven = dict(proven or {})
+        self.proven, self.unvalued = dict(proven or {}), unvalued
         self._costs = [self._cost(action) for action in actions]
 
     def one(self, facts: ClientFacts, outlook: Outlook = UNKNOWN) -> Recommendation:
@@ -200,7 +205,7 @@ class Recommender:
         known = UNKNOWN if refuses else outlook
         decisions = self.gate.decide_all(facts)
         options = [
-            _option(cost, decision, known)
+            _option(cost, decision, known, self.unvalued == "drop")
             for cost, decision in zip(self._costs, decisions, strict=True)
         ]
         passed = [o for o in options if o.decision.answer is not Answer.DROP]
@@ -227,7 +232,7 @@ class Recommender:
         return _Cost(action, reduction, shown is not None, source, cost, foreign)
 
 
-def _option(cost: _Cost, decision: Decision, outlook: Outlook) -> Option:
+def _option(cost: _Cost, decision: Decision, outlook: Outlook, strict: bool) -> Option:
     action, expected = cost.action, None
     if outlook.p_leave is not None and outlook.value is not None and cost.foreign is None:
         expected = round(outlook.p_leave * cost.reduction * outlook.value) - cost.cost
@@ -235,15 +240,19 @@ def _option(cost: _Cost, decision: Decision, outlook: Outlook) -> Option:
         if cost.foreign is not None:
             decision = cost.foreign
         elif expected is None:
-            decision = VALUE_UNKNOWN
+            decision = VALUE_UNKNOWN if strict else decision
         elif expected <= 0:
             decision = WORTH_NOTHING
     return Option(action, decision, expected, cost.reduction, cost.proven, cost.source)
 
 
-def _rank(option: Option) -> tuple[int, int, str]:
-    """Most valuable first; among equals the shorter, then the id: no chance in it."""
-    return -(option.expected or 0), option.action.minutes, option.action.id
+def _rank(option: Option) -> tuple[float, int, str]:
+    """Most valuable first; among equals the shorter, then the id: no chance in it.
+
+    Chance and value are the client's: either all expected values are known, or none.
+    """
+    worth = -option.reduction if option.expected is None else -option.expected
+    return worth, option.action.minutes, option.action.id
 
 
 VALUE_UNKNOWN: Final = Decision(Answer.DROP, None, None, Stage.WORTH, "gate.value-unknown")

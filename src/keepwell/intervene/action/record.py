@@ -58,6 +58,7 @@ def context(recommender: Recommender) -> dict[str, Any]:
         },
         "actions": {"names": [action.name for action in actions], "digest": actions.digest},
         "policy": _policy(recommender.policy),
+        "unvalued": recommender.unvalued,
         "economics": {
             "currency": economics.currency,
             "minute": {who.value: n for who, n in sorted(economics.minute.items())},
@@ -128,6 +129,7 @@ def restore(stored: Mapping[str, Any], catalogue: Catalogue, book: RuleBook) -> 
         _policy_from(stored["policy"]),
         Economics(economics["currency"], minute, economics["assumed"]),
         {(i, v): ProvenEffect(*rest) for i, v, *rest in stored["proven"]},
+        stored["unvalued"],
     )
 
 
@@ -197,6 +199,7 @@ def facts_from(stored: Mapping[str, Any]) -> ClientFacts:
 
 _PLAIN: Final = (
     "complaints", "exiting", "exit_contacts", "exit_refused", "left", "held_out", "from_score",
+    "service_only", "warned",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor, Limit, Page
 from keepwell.frame.text import ClientId, Id
 from keepwell.intervene.contact import service
-from keepwell.intervene.contact.policy import Aim, Channel
+from keepwell.intervene.contact.policy import Aim, Channel, Use
 from keepwell.intervene.contact.schema import ContactIn, ContactOut, VerdictOut
 from keepwell.trust.access.call import Call, allow
 from keepwell.trust.access.policy import Actor, Permission
@@ -52,12 +52,16 @@ def may_contact(
 def log_contact(
     case_id: CaseId, body: ContactIn, call: Call = allow(Permission.CASE_WRITE)
 ) -> Response:
-    """409 with the rule's code where the gate forbids it, unless it has `happened` already."""
+    """409 with the rule's code where the gate forbids it, unless it has `happened` already.
+
+    With an action the gate of actions is asked again: suitability, consent, limits and cool-down.
+    """
     return call.perform(
         lambda tx, actor: ContactOut.model_validate(
             service.log_touch(
                 tx, actor, case_id, channel=body.channel, direction=body.direction, aim=body.aim,
                 result=body.result, at=body.at, note=body.note or "", happened=body.happened,
+                use=Use(body.action_id, body.action_version, body.script_id),
             )
         ),
         status=201,

@@ -56,3 +56,8 @@ class Contact(Base):
     """Code of the rule that forbade it, where it was made all the same."""
     marks: Mapped[list[Any]] = mapped_column(default=list)
     """What about it somebody should look at."""
+    action_id: Mapped[str | None] = mapped_column(String(60))
+    """The action that it carried out; null where it was none of the catalogue."""
+    action_version: Mapped[int | None] = mapped_column()
+    script_id: Mapped[str | None] = mapped_column(String(100))
+    """Name and version of the script that was used."""

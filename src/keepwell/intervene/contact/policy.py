@@ -175,6 +175,24 @@ class Verdict:
 ALLOWED: Final = Verdict(True)
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a contact carried out.
+
+    Attributes:
+        action_id: an action of the catalogue; None: none.
+        version: its version.
+        script_id: name and version of the script; None: none.
+    """
+
+    action_id: str | None = None
+    version: int | None = None
+    script_id: str | None = None
+
+
+NO_USE: Final = Use()
+
+
 def may_contact(facts: Facts) -> Verdict:
     """Decide about a contact; the gravest reason against it is the one given.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from keepwell.frame.text import Moment, Note
 from keepwell.intervene.contact.policy import Aim, Channel, Direction, Mark, Result
@@ -23,6 +23,9 @@ class ContactIn(BaseModel):
         note: in words.
         retention: whether it was meant to keep the client; false: the client's own business.
         happened: it was made although the gate forbids it; recorded as a breach.
+        action_id: the action that it carried out; the action's own gate is asked again.
+        action_version: its version; both or neither.
+        script_id: name and version of the script that was used.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -34,6 +37,19 @@ class ContactIn(BaseModel):
     note: Note | None = Field(default=None, examples=["Asks for a fee review."])
     retention: bool = Field(default=True, examples=[True])
     happened: bool = Field(default=False, examples=[False])
+    action_id: str | None = Field(
+        default=None, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60, examples=["service-call"]
+    )
+    action_version: int | None = Field(default=None, ge=1, le=1_000_000, examples=[1])
+    script_id: str | None = Field(
+        default=None, pattern=r"^[a-z][a-z0-9.-]{1,80}@[0-9]{1,6}$", examples=["any.phone@1"]
+    )
+
+    @model_validator(mode="after")
+    def _named_whole(self) -> ContactIn:
+        if (self.action_id is None) != (self.action_version is None):
+            raise ValueError("action_id and action_version, both or neither")
+        return self
 
     @property
     def aim(self) -> Aim:
@@ -62,6 +78,9 @@ class ContactOut(BaseModel):
         marks: what about it somebody should look at: 'backdated', recorded more than a quarter of
             an hour after the time stated; 'self-declared', called service or inbound by whoever
             recorded it while the client was not to be contacted.
+        action_id: the action that it carried out.
+        action_version: its version.
+        script_id: the script that was used.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -81,6 +100,9 @@ class ContactOut(BaseModel):
     exit_request_id: str | None = Field(examples=[None])
     breach: str | None = Field(examples=[None])
     marks: list[Mark] = Field(examples=[[]])
+    action_id: str | None = Field(default=None, examples=["service-call"])
+    action_version: int | None = Field(default=None, examples=[1])
+    script_id: str | None = Field(default=None, examples=["any.phone@1"])
 
 
 class VerdictOut(BaseModel):

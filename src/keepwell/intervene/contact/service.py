@@ -30,6 +30,7 @@ from keepwell.intervene.clock.service import regate
 from keepwell.intervene.contact import repo
 from keepwell.intervene.contact.model import Contact
 from keepwell.intervene.contact.policy import (
+    NO_USE,
     SUCCESSES,
     Aim,
     Channel,
@@ -37,6 +38,7 @@ from keepwell.intervene.contact.policy import (
     Facts,
     Mark,
     Result,
+    Use,
     Verdict,
     may_contact,
 )
@@ -130,6 +132,7 @@ def log_touch(
     at: datetime | None = None,
     note: str = "",
     happened: bool = False,
+    use: Use = NO_USE,
 ) -> Contact:
     """Record a contact in a case; the first success takes an open case on to contacted.
 
@@ -144,18 +147,18 @@ def log_touch(
         at: when; default: now.
         note: in words.
         happened: it was made although the gate forbids it; it is recorded as a breach.
+        use: the action that it carried out, whose own gate is asked again, and the script.
 
     Raises:
         NotFound: no such case in scope.
-        Unprocessable: it lies in the future.
+        Unprocessable: it lies in the future, or the action or script is not what it says.
         Conflict: the gate forbids it and it has not happened; the code says which rule.
     """
     when = at or tx.at
     if when > tx.at + _SKEW:
         raise Unprocessable("contact.at-future")
-    client_id = read_case(tx, actor, case_id).client_id
     # What follows may touch the client's other cases: all are locked, in one order for everybody.
-    cases.live_of(tx, client_id, case_id)
+    cases.live_of(tx, read_case(tx, actor, case_id).client_id, case_id)
     case = lock_case(tx, actor, case_id)
     facts = facts_of(
         tx, case.client_id, aim, at=when, direction=direction,
@@ -164,17 +167,42 @@ def log_touch(
     verdict = may_contact(facts)
     if not verdict.allowed and not happened:
         raise forbidden(tx, verdict)
+    against = _used(tx, actor, case, use, channel, facts, when, happened)
     marks = _marks(tx, case, facts, when)
     contact = Contact(
         contact_id=new_id("contact", tx.at), case_id=case_id,
         number=next_number(tx, case), client_id=case.client_id,
         channel=channel.value, direction=direction.value, aim=aim.value, result=result.value,
         at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
-        breach=verdict.code, marks=marks,
+        breach=verdict.code or against, marks=marks, action_id=use.action_id,
+        action_version=use.version, script_id=use.script_id,
     )  # fmt: skip
     _store(tx, contact, happened)
     _follow(tx, actor, case, contact)
     return contact
+
+
+def _used(
+    tx: Tx, actor: Actor, case: Case, use: Use, channel: Channel, facts: Facts, at: datetime,
+    happened: bool,
+) -> str | None:  # fmt: skip
+    """Ask the gate of the action that was used; the code of what is against it."""
+    from keepwell.intervene.action.service import ActionRefused, checked_script, checked_use
+
+    if use.script_id is not None:
+        checked_script(tx, use.script_id)
+    if use.action_id is None or use.version is None:
+        return None
+    ours = facts.direction is Direction.OUT
+    decision = checked_use(
+        tx, case, actor, action_id=use.action_id, version=use.version, channel=channel,
+        aim=facts.aim, ours=ours, at=at,
+    )  # fmt: skip
+    if decision is None:
+        return None
+    if not happened:
+        raise ActionRefused(decision)
+    return decision.code
 
 
 def _follow(tx: Tx, actor: Actor, case: Case, contact: Contact) -> None:
@@ -242,6 +270,11 @@ def _evidence(tx: Tx, actor: Actor, contact: Contact) -> None:
         "exit_request_id": contact.exit_request_id, "breach": contact.breach,
         "marks": contact.marks,
     }  # fmt: skip
+    used = {
+        "action_id": contact.action_id, "action_version": contact.action_version,
+        "script_id": contact.script_id,
+    }  # fmt: skip
+    data |= {name: value for name, value in used.items() if value is not None}
     kind = EvidenceKind.CONTACT_BREACHED if contact.breach else EvidenceKind.TOUCH_LOGGED
     record(
         tx, actor, kind, client_id=contact.client_id, subject=contact.contact_id, data=data,

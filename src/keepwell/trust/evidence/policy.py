@@ -89,6 +89,7 @@ class EvidenceKind(StrEnum):
     POLICY_ACTIVATED = "policy.activated"
     POLICY_CHANGED = "policy.changed"
     PROFILING_REFUSED = "profiling.refused"
+    RECOMMENDATION_MADE = "recommendation.made"
     SESSION_ENDED = "session.ended"
     SETTING_CHANGED = "setting.changed"
     STAFF_CHANGED = "staff.changed"
@@ -175,6 +176,7 @@ TITLES: Final[dict[EvidenceKind, str]] = {
     EvidenceKind.POLICY_ACTIVATED: "Another clock policy is in force.",
     EvidenceKind.POLICY_CHANGED: "A clock policy has a new version.",
     EvidenceKind.PROFILING_REFUSED: "A client refuses profiling; score and tags are gone.",
+    EvidenceKind.RECOMMENDATION_MADE: "The desk recommended an action in a case.",
     EvidenceKind.SESSION_ENDED: "A log-in was ended.",
     EvidenceKind.SETTING_CHANGED: "A setting was changed.",
     EvidenceKind.STAFF_CHANGED: "A person's place, role or capacity was changed.",

@@ -13,6 +13,7 @@ from keepwell.intervene.case.policy import CloseReason, State
 from keepwell.intervene.case.schema import CasePatch, CloseIn, MoveIn
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.web.pages import case_work
+from keepwell.web.pages.case_advice import keep_advice
 from keepwell.web.pages.case_form import CaseId, again, parsed, place
 from keepwell.web.pages.case_view import case_context
 from keepwell.web.pages.form import FormError
@@ -34,13 +35,16 @@ def case_page(
     upto: Annotated[int | None, Query(ge=1, le=10**9)] = None,
     seen: Annotated[int | None, Query(ge=0, le=10**9)] = None,
     correct: Annotated[Id | None, Query()] = None,
+    use: Annotated[str, Query(max_length=70)] = "",
     visit: Visit = visiting(Permission.CASE_READ),
 ) -> Response:
     """One case; the timeline and the top come alone when something is new."""
 
     def verb(tx: Tx, actor: Actor) -> dict[str, Any]:
-        return case_context(tx, actor, visit, case_id, upto, seen, correct or "")
+        return case_context(tx, actor, visit, case_id, upto, seen, correct or "", use)
 
+    if not visit.wants_part:
+        keep_advice(visit, case_id)
     return visit.show("case/page.html", verb, part="case/news.html")
 
 

@@ -28,6 +28,7 @@ from keepwell.intervene.exit import service as exits
 from keepwell.trust.access.mask import show as masked
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book.service import get_client
+from keepwell.web.pages.case_advice import advice_context
 from keepwell.web.pages.case_words import LEVEL_ROLES, RETENTION_WORDS, Entry, timeline
 from keepwell.web.pages.tongue import Tongue
 from keepwell.web.pages.visit import Visit
@@ -42,7 +43,7 @@ _SOON: Final = "contact.quiet-hours"
 
 def case_context(
     tx: Tx, actor: Actor, visit: Visit, case_id: str, upto: int | None = None,
-    seen: int | None = None, correct: str = "",
+    seen: int | None = None, correct: str = "", use: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """What the template needs.
 
@@ -54,6 +55,7 @@ def case_context(
         upto: number of the newest line of the history wanted; None: from the newest on.
         seen: number of the newest line when the page was opened.
         correct: id of the note that a new one shall correct.
+        use: id and version of the action that a contact shall carry out.
 
     Raises:
         NotFound: no such case in scope.
@@ -67,6 +69,9 @@ def case_context(
     last = max((line.number for line, _ in story.lines), default=0)
     verdicts = _verdicts(tx, actor, case)
     since = _since(entries, visit)
+    advice: dict[str, Any] = {"advice": None, "using": None}
+    if not visit.wants_part:
+        advice = advice_context(tx, actor, case, tongue, visit.text("contact_use") or use)
     return {
         "case": case, "place": "/cases/" + quote(case_id, safe=""), "clocks": clocks,
         **_client(tx, actor, case), "asked": _asked(tx, actor, case, tongue),
@@ -78,11 +83,12 @@ def case_context(
         "next": _next(actor, case, clocks, verdicts, tongue),
         "entries": entries, "earlier": story.earlier, "upto": upto, "last": last,
         "changed": seen is not None and upto is None and last > seen, "since": since,
-        "alerts": _alerts(tx, actor, case, tongue), "opened_form": visit.text("form"),
+        "alerts": _alerts(tx, actor, case, tongue),
+        "opened_form": visit.text("form") or ("contact" if use else ""),
         "correcting": next((e for e in entries if correct and e.note_id == correct), None),
         "limits": tx.frame.settings.case, "zone": tx.frame.zone,
         "quiet": tx.frame.settings.contact,
-        "can": _can(actor), **_choices(tx, actor, case, tongue),
+        "can": _can(actor), **_choices(tx, actor, case, tongue), **advice,
     }  # fmt: skip
 
 

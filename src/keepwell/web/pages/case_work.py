@@ -17,7 +17,7 @@ from keepwell.intervene.clock import service as clocks
 from keepwell.intervene.clock.policy import PauseReason
 from keepwell.intervene.clock.schema import PauseIn
 from keepwell.intervene.contact import service as contacts
-from keepwell.intervene.contact.policy import Aim, Result
+from keepwell.intervene.contact.policy import Aim, Result, Use
 from keepwell.intervene.contact.schema import ContactIn
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.web.pages.case_form import CaseId, again, moment, parsed, place
@@ -45,16 +45,24 @@ def record_contact(case_id: CaseId, visit: Visit = visiting(Permission.CASE_WRIT
             "at": moment(visit, "contact_at"),
             "retention": visit.text("contact_aim") != Aim.SERVICE,
             "happened": bool(visit.text("contact_happened")),
+            "script_id": visit.text("contact_script"), **_used(visit),
         }  # fmt: skip
         body = parsed("contact", ContactIn, given)
         contacts.log_touch(
             tx, actor, case_id, channel=body.channel, direction=body.direction, aim=body.aim,
             result=body.result, at=body.at, note=body.note or "", happened=body.happened,
+            use=Use(body.action_id, body.action_version, body.script_id),
         )  # fmt: skip
 
     refused = visit.text("contact_result") == Result.REFUSED
     said = _SAID_NO if refused else _SAID
     return visit.act(verb, place(case_id), said=said, again=again(visit, case_id))
+
+
+def _used(visit: Visit) -> dict[str, str]:
+    """The action that the form was filled in for."""
+    action_id, _, version = visit.text("contact_use").partition("@")
+    return {"action_id": action_id, "action_version": version} if action_id else {}
 
 
 @router.post("/cases/{case_id}/notes")

@@ -1,0 +1,48 @@
+"""Table of recommendations: what the desk recommended in a case, and all that decided it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from keepwell.frame.database import Base, Json
+
+
+class Recommended(Base):
+    """One recommendation, stored when it differs from the one before; never changed.
+
+    What came from profiling is emptied when the client refuses it (rule PI-4): the row then says
+    that there was a recommendation, and no longer which.
+    """
+
+    __tablename__ = "recommendation"
+    __table_args__ = (
+        UniqueConstraint("case_id", "number"),
+        CheckConstraint("number >= 1", name="number"),
+    )
+
+    recommendation_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("retention_case.case_id"))
+    number: Mapped[int] = mapped_column()
+    """Counts from 1 within the case."""
+    client_id: Mapped[str] = mapped_column(String(200), index=True)
+    at: Mapped[datetime] = mapped_column()
+    actor_id: Mapped[str] = mapped_column(String(40))
+    """Who was shown it first."""
+    best_id: Mapped[str | None] = mapped_column(String(60))
+    best_version: Mapped[int | None] = mapped_column()
+    next_id: Mapped[str | None] = mapped_column(String(60))
+    """The runner-up."""
+    next_version: Mapped[int | None] = mapped_column()
+    channel: Mapped[str | None] = mapped_column(String(16))
+    expected: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the best one, minor units; null where chance or value is not known."""
+    script_id: Mapped[str | None] = mapped_column(String(100))
+    """Name and version of the script shown with it."""
+    answer: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of what was answered; the same answer again is not stored."""
+    record: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """`context` and `made` of `action.record`, from which it can be made again."""

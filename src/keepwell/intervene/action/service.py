@@ -1,0 +1,253 @@
+"""Verbs of actions: recommend in a case, and ask the gate again when an action is used.
+
+A recommendation reads; nothing that it says is done by itself. What was shown is stored with all
+that decided it, once for as long as the answer stays the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from keepwell.core.errors import UsageError
+from keepwell.core.ids import new_id
+from keepwell.frame.database import Tx
+from keepwell.frame.problem import Conflict, NotFound, Unprocessable
+from keepwell.intervene.action import gather, repo
+from keepwell.intervene.action.catalogue import Action
+from keepwell.intervene.action.facts import ClientFacts
+from keepwell.intervene.action.gate import Answer, Decision, Gate
+from keepwell.intervene.action.model import Recommended
+from keepwell.intervene.action.recommend import (
+    Economics,
+    Option,
+    Outlook,
+    Recommendation,
+    Recommender,
+)
+from keepwell.intervene.action.record import context, context_digest
+from keepwell.intervene.action.record import record as record_of
+from keepwell.intervene.action.speech import script_for, script_known
+from keepwell.intervene.case.model import Case
+from keepwell.intervene.case.service import lock_case, read_case
+from keepwell.intervene.contact.policy import Aim, Channel
+from keepwell.intervene.script.fill import Script
+from keepwell.trust.access.policy import Actor
+from keepwell.trust.evidence.policy import EvidenceKind
+from keepwell.trust.evidence.service import record
+from keepwell.trust.suitability.rulebook import RuleBook
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A recommendation in a case, as one reader sees it.
+
+    Attributes:
+        case: the case.
+        made: what is recommended, and every refusal.
+        facts: what the gate was told.
+        recommender: what decided.
+        record: all that decided it, to be made again; `context` and `made`.
+        answer: SHA-256 of what was answered.
+        script: what to say, in the reader's language; None: none fits.
+        said: the action that the script is for: the first one, or else the runner-up.
+        stored: the newest recommendation stored in the case.
+    """
+
+    case: Case
+    made: Recommendation
+    facts: ClientFacts
+    recommender: Recommender
+    record: dict[str, Any]
+    answer: str
+    script: Script | None
+    said: Action | None
+    stored: Recommended | None
+
+    @property
+    def first(self) -> Option | None:
+        """What to do first: a service that is owed, else the best action."""
+        return self.made.owed[0] if self.made.owed else self.made.best
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the answer differs from the newest one stored."""
+        return self.stored is None or self.stored.answer != self.answer
+
+
+class ActionRefused(Conflict):
+    """The gate does not let an action go now; words and code are the gate's."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.code or "", **dict(decision.fields))
+        self.decision = decision
+
+    def words(self, locale: str | None = None) -> str:
+        """Why, in a language ('en' or 'zh'; default: the current one)."""
+        return self.decision.words(locale)
+
+
+def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
+    """What to do in a live case, now; nothing is stored.
+
+    Chance to leave is the score's; the client's value is not known to the desk yet, so that what
+    the gate lets pass is ordered by the relative reduction alone.
+
+    Raises:
+        NotFound: no such case in scope, or it is closed.
+    """
+    case = read_case(tx, actor, case_id)
+    if not case.live:
+        raise NotFound("action.recommendation-none")
+    client = gather.client_of(tx, actor, case)
+    facts = gather.client_facts(tx, case, client, warned=gather.was_warned(tx, case))
+    outlook = Outlook(p_leave=client.probability if client else None)
+    recommender = _recommender(tx)
+    made = recommender.one(facts, outlook)
+    stored = context(recommender)
+    kept = record_of(facts, outlook, made, context_digest(stored))
+    script = said = None
+    for option in (made.owed[0] if made.owed else made.best, made.runner_up):
+        if option is not None and script is None:
+            said, channel = option.action, option.decision.channel
+            script = script_for(tx, actor, case, client, facts, said, channel)
+    return Advice(
+        case, made, facts, recommender, {"context": stored, "made": kept}, _answer(kept), script,
+        said if script else None, repo.newest(tx, actor, case_id),
+    )  # fmt: skip
+
+
+def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
+    """What to do in a live case, now; stored with its evidence when the answer is a new one.
+
+    Args:
+        tx: a writing unit of work.
+        actor: who is shown it.
+        case_id: the case.
+
+    Raises:
+        NotFound: no such case in scope, or it is closed.
+    """
+    lock_case(tx, actor, case_id)
+    advice = advise(tx, actor, case_id)
+    if not advice.is_new:
+        return advice
+    best, after, script = advice.made.best, advice.made.runner_up, advice.script
+    row = Recommended(
+        recommendation_id=new_id("advice", tx.at), case_id=case_id,
+        number=advice.stored.number + 1 if advice.stored else 1, client_id=advice.case.client_id,
+        at=tx.at, actor_id=actor.user_id,
+        best_id=best.action.id if best else None,
+        best_version=best.action.version if best else None,
+        next_id=after.action.id if after else None,
+        next_version=after.action.version if after else None,
+        channel=best.decision.channel.value if best and best.decision.channel else None,
+        expected=best.expected if best else None, script_id=script.template if script else None,
+        answer=advice.answer, record=advice.record,
+    )  # fmt: skip
+    tx.session.add(row)
+    tx.session.flush()
+    record(
+        tx, actor, EvidenceKind.RECOMMENDATION_MADE, client_id=row.client_id,
+        subject=row.recommendation_id, data={"case_id": case_id, "number": row.number},
+        personal={"recommended": digest_of(advice.record)},
+    )  # fmt: skip
+    return replace(advice, stored=row)
+
+
+def checked_use(
+    tx: Tx,
+    case: Case,
+    actor: Actor,
+    *,
+    action_id: str,
+    version: int,
+    channel: Channel,
+    aim: Aim,
+    ours: bool,
+    at: datetime,
+) -> Decision | None:
+    """Ask the gate again about an action that is used in a contact.
+
+    The hold-out is not asked: it binds the desk, and no refusal tells a person the arm.
+
+    Args:
+        tx: the unit of work.
+        case: the case; the client is held in it.
+        actor: who used it.
+        action_id: the action.
+        version: its version.
+        channel: by which way.
+        aim: what the contact was for.
+        ours: whether the desk began; a client who calls is always answered.
+        at: when, UTC.
+
+    Returns:
+        The decision against it; None when it may go.
+
+    Raises:
+        Unprocessable: there is no such action, or its aim is another one.
+    """
+    catalogue = gather.catalogue_of(tx)
+    try:
+        action = catalogue.version(action_id, version)
+    except UsageError as error:
+        raise Unprocessable(error.code, **error.fields) from None
+    if action.aim is not aim:
+        raise Unprocessable("action.aim-other", action=action.name)
+    if not ours:
+        return None
+    facts = gather.client_facts(tx, case, gather.client_of(tx, actor, case), warned=True)
+    decision = _gate(tx, at).decide(action, facts, channel)
+    return None if decision.answer is Answer.GO else decision
+
+
+def checked_script(tx: Tx, script_id: str) -> str:
+    """A script's name and version, if there is one.
+
+    Raises:
+        Unprocessable: there is none.
+    """
+    if not script_known(tx, script_id):
+        raise Unprocessable("script.template-unknown", template=script_id, nearest="–")
+    return script_id
+
+
+def action_of(tx: Tx, action_id: str, version: int) -> Action:
+    """One version of an action of the workspace, in force or not.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return gather.catalogue_of(tx).version(action_id, version)
+
+
+def digest_of(stored: Mapping[str, Any]) -> str:
+    """SHA-256 of a stored record, which the evidence commits to."""
+    text = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _recommender(tx: Tx) -> Recommender:
+    day = tx.at.astimezone(tx.frame.zone).date()
+    return Recommender(
+        gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), tx.at, tx.frame.zone,
+        gather.policy_of(tx), Economics(tx.frame.currency), unvalued="rank",
+    )  # fmt: skip
+
+
+def _gate(tx: Tx, at: datetime) -> Gate:
+    day = at.astimezone(tx.frame.zone).date()
+    return Gate(
+        gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), gather.policy_of(tx), at,
+        tx.frame.zone,
+    )  # fmt: skip
+
+
+def _answer(made: Mapping[str, Any]) -> str:
+    """What was answered, whatever it followed from."""
+    return digest_of({name: made[name] for name in ("owed", "best", "runner_up", "options")})

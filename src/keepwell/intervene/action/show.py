@@ -1,0 +1,63 @@
+"""Recommendations as the API and the pages show them, in the reader's language."""
+
+from __future__ import annotations
+
+from keepwell.core.text import tr
+from keepwell.intervene.action.gate import STAGE_TITLES, Stage
+from keepwell.intervene.action.recommend import Option
+from keepwell.intervene.action.schema import OptionOut, RecommendationOut, RefusalOut, ScriptOut
+from keepwell.intervene.action.service import Advice
+from keepwell.trust.access.policy import Actor, Permission
+
+
+def recommendation_out(advice: Advice, actor: Actor) -> RecommendationOut:
+    """A stored recommendation, with what to say for those who contact clients."""
+    made, row, locale = advice.made, advice.stored, actor.locale
+    assert row is not None
+    known = made.best is not None and made.best.expected is not None
+    return RecommendationOut(
+        recommendation_id=row.recommendation_id, number=row.number, case_id=row.case_id,
+        client_id=row.client_id, at=row.at, basis="value" if known else "assumed-effect",
+        currency=advice.recommender.economics.currency,
+        owed=[option_out(option, locale) for option in made.owed],
+        best=option_out(made.best, locale) if made.best else None,
+        runner_up=option_out(made.runner_up, locale) if made.runner_up else None,
+        refusals=[refusal_out(option, locale) for option in made.refusals],
+        script=script_out(advice, actor),
+    )  # fmt: skip
+
+
+def option_out(option: Option, locale: str) -> OptionOut:
+    """An action that may be done."""
+    action, decision = option.action, option.decision
+    return OptionOut(
+        action_id=action.id, version=action.version, title=action.title.say(locale),
+        text=action.text.say(locale), aim=action.aim, situation=action.situation, who=action.who,
+        who_title=action.who.title(locale), minutes=action.minutes, answer=decision.answer,
+        channel=decision.channel, until=decision.until, code=decision.code,
+        rules=list(decision.rules), words=decision.words(locale), skippable=decision.skippable,
+        expected=option.expected, reduction=option.reduction, proven=option.proven,
+        source=option.source if option.proven else action.effect.source.say(locale),
+    )  # fmt: skip
+
+
+def refusal_out(option: Option, locale: str) -> RefusalOut:
+    """An action that is not recommended."""
+    action, decision = option.action, option.decision
+    stage = decision.stage or Stage.WORTH
+    return RefusalOut(
+        action_id=action.id, version=action.version, title=action.title.say(locale),
+        stage=stage, stage_title=tr(STAGE_TITLES[stage], locale), code=decision.code or "",
+        rules=list(decision.rules), words=decision.words(locale),
+    )  # fmt: skip
+
+
+def script_out(advice: Advice, actor: Actor) -> ScriptOut | None:
+    """What to say, for those who contact clients."""
+    script, said = advice.script, advice.said
+    if script is None or said is None or not actor.may(Permission.CASE_WRITE):
+        return None
+    return ScriptOut(
+        action_id=said.id, script_id=script.template, locale=script.locale, channel=script.channel,
+        text=script.text, note=script.note,
+    )  # fmt: skip
