@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keepwell.intervene.action.wording import faults
 from keepwell.intervene.script.check import LIMIT, Author, Brief, check, passes
 from keepwell.intervene.script.normal import normal
 from keepwell.intervene.script.phrases import Occasion, shipped_phrases
@@ -185,3 +186,20 @@ def test_any_text_is_checked_without_falling(text):
 def test_a_hostile_text_is_checked_to_its_end(text):
     """Patterns that go back again and again would never end here."""
     assert isinstance(check(text, PLAIN), tuple)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我们给您打折", "我们给您八折", "我们可以给您一些优惠", "給您優惠", "给客户100元",
+        "我们为您减免手续费", "我们给您不收佣金", "我们赠送给您，为您免费",
+        "送您电影票", "我们给您积分奖励",
+        "We will give you a discount", "We can offer you a special offer",
+        "I will get you loyalty points", "We give you this free of charge", "We pay you 100 yuan",
+        "We offer you a commission holiday",
+    ],
+)  # fmt: skip
+def test_what_the_catalogue_may_not_carry_nobody_may_offer(text):
+    """The catalogue refuses such words anywhere; in a talk they are refused as an offer."""
+    assert "IN-1" in {rule.rule for rule in check(text, Brief(ON))}
+    assert "IN-1" in {fault.rule for fault in faults(text)}
