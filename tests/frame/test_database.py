@@ -88,8 +88,9 @@ def test_a_wrong_address_is_named():
 
 
 def test_the_secret_is_made_once_and_is_private(sqlite_desk):
-    first = sqlite_desk.frame.secret
     path = sqlite_desk.frame.workspace.state / "desk.secret"
+    path.unlink()
+    first = sqlite_desk.frame.secret
     assert len(first) == 32
     assert path.read_bytes() == first
     assert path.stat().st_mode & 0o077 == 0
