@@ -14,8 +14,11 @@ from typing import Final
 class Permission(StrEnum):
     """What an actor may do; the scope says to whose clients."""
 
+    ACTION_READ = "action:read"
     ALERT_ACT = "alert:act"
     ALERT_READ = "alert:read"
+    BUDGET_APPROVE = "budget:approve"
+    BUDGET_PROPOSE = "budget:propose"
     CASE_CLOSE = "case:close"
     CASE_READ = "case:read"
     CASE_REASSIGN = "case:reassign"
@@ -35,10 +38,16 @@ class Permission(StrEnum):
     EXIT_HOLD = "exit:hold"
     EXIT_READ = "exit:read"
     EXIT_WRITE = "exit:write"
+    EXPERIMENT_READ = "experiment:read"
+    EXPERIMENT_WRITE = "experiment:write"
     HOLDOUT_READ = "holdout:read"
     INSIGHT_READ = "insight:read"
     JOB_ADMIN = "job:admin"
+    KPI_READ = "kpi:read"
+    KPI_WRITE = "kpi:write"
     NOTICE_READ = "notice:read"
+    OUTCOME_READ = "outcome:read"
+    PROOF_READ = "proof:read"
     TOKEN_ADMIN = "token:admin"  # noqa: S105
     TOKEN_OWN = "token:own"  # noqa: S105
     USER_ADMIN = "user:admin"
@@ -49,8 +58,11 @@ class Permission(StrEnum):
 
 
 PERMISSIONS: Final[dict[Permission, str]] = {
+    Permission.ACTION_READ: "See the catalogue of actions and what the gate refused.",
     Permission.ALERT_ACT: "Acknowledge and snooze alerts.",
     Permission.ALERT_READ: "See alerts, also those held back.",
+    Permission.BUDGET_APPROVE: "Approve or reject a proposed budget; never one's own.",
+    Permission.BUDGET_PROPOSE: "Propose a budget on the proof of what was kept.",
     Permission.CASE_CLOSE: "Close and reopen cases.",
     Permission.CASE_READ: "See cases, their notes, tasks and files.",
     Permission.CASE_REASSIGN: "Give cases to other staff, many at once, and undo it.",
@@ -70,10 +82,16 @@ PERMISSIONS: Final[dict[Permission, str]] = {
     Permission.EXIT_HOLD: "Hold an exit request for a lawful reason.",
     Permission.EXIT_READ: "See exit requests.",
     Permission.EXIT_WRITE: "Record, settle and complete exit requests.",
+    Permission.EXPERIMENT_READ: "See experiments and what they showed.",
+    Permission.EXPERIMENT_WRITE: "Set up, start, read out and stop experiments.",
     Permission.HOLDOUT_READ: "See the hold-out and the log of treatments.",
     Permission.INSIGHT_READ: "See totals, rankings and the model's quality.",
     Permission.JOB_ADMIN: "See background jobs and run dead ones again.",
+    Permission.KPI_READ: "See the key figures, their targets and reviews.",
+    Permission.KPI_WRITE: "Set owners and targets of key figures, work on reviews.",
     Permission.NOTICE_READ: "See one's own notices.",
+    Permission.OUTCOME_READ: "See matured outcomes and where they differ from what staff typed.",
+    Permission.PROOF_READ: "See what was kept, in clients and money.",
     Permission.TOKEN_ADMIN: "See and revoke everybody's API tokens.",
     Permission.TOKEN_OWN: "Make and revoke one's own API tokens.",
     Permission.USER_ADMIN: "Make users, set roles, teams and capacities, end sessions.",
@@ -136,7 +154,11 @@ ROLES: Final[dict[Role, str]] = {
 P = Permission
 
 _EVERYBODY = {P.NOTICE_READ, P.TOKEN_OWN, P.USER_READ}
-_READS = {P.CLIENT_READ, P.ALERT_READ, P.CASE_READ, P.CLOCK_READ, P.EXIT_READ, P.CONSENT_READ}
+_READS = {
+    P.ACTION_READ, P.ALERT_READ, P.CASE_READ, P.CLIENT_READ, P.CLOCK_READ, P.CONSENT_READ,
+    P.EXIT_READ,
+}  # fmt: skip
+_JUDGES = {P.EXPERIMENT_READ, P.KPI_READ, P.OUTCOME_READ}
 _WORKS = {P.ALERT_ACT, P.CASE_WRITE, P.CASE_CLOSE, P.CLIENT_UNMASK, P.CLOCK_PAUSE, P.EXIT_WRITE}
 
 
@@ -163,33 +185,39 @@ GRANTS: Final[dict[Role, Grant]] = {
     Role.LEAD: Grant(
         Scope.TEAM,
         frozenset(
-            _EVERYBODY | _READS | _WORKS
+            _EVERYBODY | _READS | _WORKS | _JUDGES
             | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.CONSENT_WRITE, P.DATA_READ, P.INSIGHT_READ}
         ),
     ),
     Role.DIRECTOR: Grant(
         Scope.REGION,
         frozenset(
-            _EVERYBODY | _READS | _WORKS
-            | {P.CASE_REASSIGN, P.CLIENT_EXPORT, P.DATA_READ, P.INSIGHT_READ}
+            _EVERYBODY | _READS | _WORKS | _JUDGES
+            | {
+                P.BUDGET_APPROVE, P.CASE_REASSIGN, P.CLIENT_EXPORT, P.DATA_READ, P.INSIGHT_READ,
+                P.KPI_WRITE, P.PROOF_READ,
+            }
         ),
     ),
     Role.COMPLIANCE: Grant(
         Scope.ALL,
         frozenset(
-            _EVERYBODY | _READS
+            _EVERYBODY | _READS | _JUDGES
             | {
-                P.CLIENT_UNMASK, P.CLIENT_EXPORT, P.EXIT_WRITE, P.EXIT_CANCEL, P.EXIT_HOLD,
-                P.CONSENT_WRITE, P.EVIDENCE_READ, P.HOLDOUT_READ, P.DATA_READ, P.WEBHOOK_READ,
-                P.WEBHOOK_APPROVE,
+                P.BUDGET_APPROVE, P.CLIENT_EXPORT, P.CLIENT_UNMASK, P.CONSENT_WRITE, P.DATA_READ,
+                P.EVIDENCE_READ, P.EXIT_CANCEL, P.EXIT_HOLD, P.EXIT_WRITE, P.HOLDOUT_READ,
+                P.PROOF_READ, P.WEBHOOK_APPROVE, P.WEBHOOK_READ,
             }
         ),
     ),
     Role.ANALYST: Grant(
         Scope.ALL,
         frozenset(
-            _EVERYBODY | _READS
-            | {P.CLIENT_EXPORT, P.HOLDOUT_READ, P.DATA_READ, P.INSIGHT_READ}
+            _EVERYBODY | _READS | _JUDGES
+            | {
+                P.BUDGET_PROPOSE, P.CLIENT_EXPORT, P.DATA_READ, P.EXPERIMENT_WRITE, P.HOLDOUT_READ,
+                P.INSIGHT_READ, P.KPI_WRITE, P.PROOF_READ,
+            }
         ),
     ),
     Role.ADMIN: Grant(
@@ -204,7 +232,11 @@ GRANTS: Final[dict[Role, Grant]] = {
         ),
     ),
     Role.AUDITOR: Grant(
-        Scope.ALL, frozenset(_EVERYBODY | _READS | {P.EVIDENCE_READ, P.HOLDOUT_READ, P.DATA_READ})
+        Scope.ALL,
+        frozenset(
+            _EVERYBODY | _READS | _JUDGES
+            | {P.DATA_READ, P.EVIDENCE_READ, P.HOLDOUT_READ, P.PROOF_READ}
+        ),
     ),
     Role.INTEGRATION: Grant(
         Scope.ALL,

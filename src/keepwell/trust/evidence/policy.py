@@ -37,6 +37,9 @@ class EvidenceKind(StrEnum):
     ALERT_WOKEN = "alert.woken"
     ATTACHMENT_ADDED = "attachment.added"
     ATTACHMENT_READ = "attachment.read"
+    BUDGET_APPROVED = "budget.approved"
+    BUDGET_PROPOSED = "budget.proposed"
+    BUDGET_REJECTED = "budget.rejected"
     CASE_ALERTED = "case.alerted"
     CASE_CLOSED = "case.closed"
     CASE_EDITED = "case.edited"
@@ -78,18 +81,28 @@ class EvidenceKind(StrEnum):
     EXIT_REQUESTED = "exit.requested"
     EXIT_SETTLED = "exit.settled"
     EXIT_UNBLOCKED = "exit.unblocked"
+    EXPERIMENT_DRAWN = "experiment.drawn"
+    EXPERIMENT_LOOKED = "experiment.looked"
+    EXPERIMENT_REGISTERED = "experiment.registered"
+    EXPERIMENT_STOPPED = "experiment.stopped"
     GENERATION_ABANDONED = "generation.abandoned"
     GENERATION_PUBLISHED = "generation.published"
     HOLDOUT_DRAWN = "holdout.drawn"
     JOB_REPLAYED = "job.replayed"
+    KPI_CHANGED = "kpi.changed"
+    KPI_REVIEW_CLOSED = "kpi.review-closed"
+    KPI_REVIEW_OPENED = "kpi.review-opened"
     LIST_EXPORTED = "list.exported"
     LOGIN_FAILED = "login.failed"
     LOGIN_SUCCEEDED = "login.succeeded"
+    OUTCOME_MATURED = "outcome.matured"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105
     POLICY_ACTIVATED = "policy.activated"
     POLICY_CHANGED = "policy.changed"
     PROFILING_REFUSED = "profiling.refused"
+    PROOF_MADE = "proof.made"
     RECOMMENDATION_MADE = "recommendation.made"
+    REPORT_MADE = "report.made"
     SESSION_ENDED = "session.ended"
     SETTING_CHANGED = "setting.changed"
     STAFF_CHANGED = "staff.changed"
@@ -122,6 +135,9 @@ TITLES: Final[dict[EvidenceKind, str]] = {
     EvidenceKind.ALERT_WOKEN: "A sleeping alert is back.",
     EvidenceKind.ATTACHMENT_ADDED: "A file was added to a case; its digest is recorded.",
     EvidenceKind.ATTACHMENT_READ: "A case's file was downloaded.",
+    EvidenceKind.BUDGET_APPROVED: "A proposed budget was approved by a second person.",
+    EvidenceKind.BUDGET_PROPOSED: "A budget was proposed on the proof of what was kept.",
+    EvidenceKind.BUDGET_REJECTED: "A proposed budget was rejected.",
     EvidenceKind.CASE_ALERTED: "A further alert was added to a live case.",
     EvidenceKind.CASE_CLOSED: "A case ended with outcome and reason.",
     EvidenceKind.CASE_EDITED: "Title or plan of a case was changed.",
@@ -165,18 +181,30 @@ TITLES: Final[dict[EvidenceKind, str]] = {
         "Application and settlement of an exit are complete; its clock runs."
     ),
     EvidenceKind.EXIT_UNBLOCKED: "A hold on an exit request was lifted.",
+    EvidenceKind.EXPERIMENT_DRAWN: "Clients were drawn into the arms of an experiment.",
+    EvidenceKind.EXPERIMENT_LOOKED: "An experiment was read out.",
+    EvidenceKind.EXPERIMENT_REGISTERED: "An experiment was registered before anybody was drawn.",
+    EvidenceKind.EXPERIMENT_STOPPED: "An experiment has ended.",
     EvidenceKind.GENERATION_ABANDONED: "A publication of scores was given up.",
     EvidenceKind.GENERATION_PUBLISHED: "New scores are in force.",
     EvidenceKind.HOLDOUT_DRAWN: "The hold-out was drawn for a period.",
     EvidenceKind.JOB_REPLAYED: "A dead background job was started again.",
+    EvidenceKind.KPI_CHANGED: "Owner or target of a key figure was changed.",
+    EvidenceKind.KPI_REVIEW_CLOSED: "A review of a key figure was closed.",
+    EvidenceKind.KPI_REVIEW_OPENED: (
+        "A key figure was under its target twice running; a review is due."
+    ),
     EvidenceKind.LIST_EXPORTED: "A list was downloaded as CSV.",
     EvidenceKind.LOGIN_FAILED: "A log-in failed.",
     EvidenceKind.LOGIN_SUCCEEDED: "Somebody logged in.",
+    EvidenceKind.OUTCOME_MATURED: "What became of a client after a decision is known.",
     EvidenceKind.PASSWORD_CHANGED: "A password was changed.",
     EvidenceKind.POLICY_ACTIVATED: "Another clock policy is in force.",
     EvidenceKind.POLICY_CHANGED: "A clock policy has a new version.",
     EvidenceKind.PROFILING_REFUSED: "A client refuses profiling; score and tags are gone.",
+    EvidenceKind.PROOF_MADE: "What was kept was computed from the hold-out.",
     EvidenceKind.RECOMMENDATION_MADE: "The desk recommended an action in a case.",
+    EvidenceKind.REPORT_MADE: "The two-weekly report was written.",
     EvidenceKind.SESSION_ENDED: "A log-in was ended.",
     EvidenceKind.SETTING_CHANGED: "A setting was changed.",
     EvidenceKind.STAFF_CHANGED: "A person's place, role or capacity was changed.",

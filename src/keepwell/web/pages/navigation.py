@@ -42,6 +42,10 @@ ENTRIES: Final = (
     Entry("Client list", "/clients", "users", frozenset({P.CLIENT_READ}), narrow=True),
     Entry("Team", "/team", "users-group", frozenset({P.CASE_REASSIGN}), narrow=True),
     Entry("Insight", "/insight", "chart-line", frozenset({P.INSIGHT_READ}), narrow=True),
+    Entry(
+        "Results", "/results", "certificate",
+        frozenset({P.PROOF_READ, P.EXPERIMENT_READ, P.KPI_READ, P.OUTCOME_READ}),
+    ),
     Entry("Data", "/data", "database", frozenset({P.DATA_READ}), scoped=False),
     Entry("Evidence", "/evidence", "shield-check", frozenset({P.EVIDENCE_READ}), scoped=False),
     Entry(
