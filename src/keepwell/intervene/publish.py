@@ -18,6 +18,7 @@ import pyarrow as pa
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
 from keepwell.learn.holdout.service import draw
+from keepwell.learn.panel.scores import WEEKS
 from keepwell.learn.panel.write import prepared_panels
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.run import RunResult
@@ -26,6 +27,7 @@ from keepwell.observe.lake import Lake, parquet_sql
 from keepwell.observe.manifest import Manifest
 from keepwell.trust.book.service import SCHEMA, publish
 from keepwell.warn.reason import Explanation
+from keepwell.warn.registry import ModelVersion
 
 Changes = Mapping[str, Mapping[str, float]]
 
@@ -72,28 +74,53 @@ class Published:
     caught_up: int
 
 
-def publish_run(frame: Frame, result: RunResult) -> Published:
+def publish_run(frame: Frame, result: RunResult, *, weeks: Sequence[int] = WEEKS) -> Published:
     """Put a run's scores in force on the desk.
 
     Args:
         frame: the desk, its database migrated.
         result: of the main job, over the same workspace.
+        weeks: how many weeks back the panels give scores, 0 and 1 among them; each costs about as
+            much as the ranking.
 
     Raises:
         UsageError: another publication is at work.
     """
-    manifest = result.data.versions.manifest
-    ranking = result.ranking
-    # Whoever refused profiling must not have a score, not even for a moment.
-    caught = catch_up(frame, ("consent",), manifest)
     # The panels are written before and come into force when the pointer has moved.
     with prepared_panels(
-        frame.workspace, result.engine, ranking, result.version, result.data
+        frame.workspace, result.engine, result.ranking, result.version, result.data,
+        weeks=weeks,
     ) as past:
-        number = publish(
-            frame, book_rows(frame, ranking, manifest, past.changes), as_of=ranking.as_of,
-            model_version=result.version.id, manifest=manifest, before=draw,
-        )  # fmt: skip
+        return publish_ranking(
+            frame, result.ranking, result.version, result.data.versions.manifest, past.changes
+        )
+
+
+def publish_ranking(
+    frame: Frame,
+    ranking: Ranking,
+    version: ModelVersion,
+    manifest: int,
+    changes: Changes | None = None,
+) -> Published:
+    """Put scores in force without panels: those of the publication before stay.
+
+    Args:
+        frame: the desk, its database migrated.
+        ranking: every client.
+        version: the model behind it.
+        manifest: number of the manifest that it was made from.
+        changes: client -> reason code -> change of its push in a week.
+
+    Raises:
+        UsageError: another publication is at work.
+    """
+    # Whoever refused profiling must not have a score, not even for a moment.
+    caught = catch_up(frame, ("consent",), manifest)
+    number = publish(
+        frame, book_rows(frame, ranking, manifest, changes), as_of=ranking.as_of,
+        model_version=version.id, manifest=manifest, before=draw,
+    )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
     return Published(number, len(ranking.clients), int(ranking.scored.sum()), caught)
 
