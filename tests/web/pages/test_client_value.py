@@ -8,6 +8,7 @@ import io
 import pytest
 from sqlalchemy import update
 
+from keepwell.core.text import catalogue
 from keepwell.trust.access.model import User
 
 BASIS = {
@@ -39,7 +40,7 @@ def test_the_page_says_the_value_its_interval_and_what_it_was_made_of(valued):
             tx.session.execute(update(User).where(User.user_id == "user_m1").values(locale="zh"))
         chinese = http.get("/clients/c1").text
         assert "客户价值" in chinese
-        assert "按假定费率：资产" in chinese
+        assert f"按假定费率：{catalogue()['fees on assets']}。" in chinese
         listed = http.get("/clients?columns=value").text
         assert "客户价值" in listed
 
