@@ -69,8 +69,11 @@ def show_proof(proof: KeptProof, voice: Speaker) -> None:
         for name, one in ((name, measures[name]) for name in ordered(measures))
     ]  # fmt: skip
     if rows:
-        heads = ["measure", "kept", "95 % interval", "raw", "contact", "held out", "not known"]
+        heads = [
+            "Measure", "Kept, adjusted", "95 % interval", "Raw", "Drawn for contact", "Held out",
+            "Not known",
+        ]  # fmt: skip
         show(heads, rows, right=(1, 2, 3, 4, 5, 6), width=120)
     for sentence in claims(proof, voice):
-        say("- {words}", words=sentence)
+        typer.echo(f"- {sentence}")
     say("Proof {proof}, SHA-256 {digest}.", proof=proof.proof_id, digest=proof.digest)

@@ -28,12 +28,6 @@ LACKS: Final[dict[str, str]] = {
 }
 """Why a measure is absent, in English."""
 
-FAULTS: Final[dict[Fault, str]] = {
-    Fault.RATIO: "The arms do not have their shares.",
-    Fault.ARMS_LOST: "Clients whose draw was counted have no arm any more.",
-}
-"""Why nothing is read out, in English."""
-
 ORDER: Final = (CLIENTS, ASSETS, VALUE, REVENUE)
 """Measures in the order in which they are told; lines of revenue follow."""
 
