@@ -1,4 +1,4 @@
-"""What contacts tell other rooms: those made against a rule, for experiments."""
+"""What contacts tell other rooms: those against a rule, and how what was kept reads them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from datetime import datetime
 
 from keepwell.frame.database import Tx
 from keepwell.intervene.contact import repo
+from keepwell.intervene.contact.spent import retention_contacts
 from keepwell.learn.experiment.doors import counts
+
+__all__ = ["breaches", "retention_contacts"]
 
 
 @counts("suitability_breaches")
