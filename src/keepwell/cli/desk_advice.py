@@ -1,4 +1,4 @@
-"""How `keepwell desk recommend` shows a recommendation: what to do, what to say, why nothing else."""
+"""How `keepwell desk recommend` shows an answer: what to do, what to say, why nothing else."""
 
 from __future__ import annotations
 
