@@ -60,8 +60,9 @@ def _reply(advice: service.Advice, actor: Actor) -> Reply:
     summary="The catalogue of actions in force", responses=CSV,
 )  # fmt: skip
 def list_actions(format: Format = "json", call: Call = allow(Permission.ACTION_READ)) -> Response:
-    """Who does what in how many minutes, at what cost, and what it needs; each effect says whether
-    an experiment has shown it or it is assumed.
+    """Who does what in how many minutes, at what cost, and what it needs.
+
+    Each effect says whether an experiment has shown it or it is assumed.
     """
 
     def items(tx: Tx, actor: Actor) -> list[ActionOut]:
