@@ -173,7 +173,7 @@ WRONG = [
     ({"leaving": {"days": [1] * 5}}, "leaving.days", "4 values", "4 个值"),
     ({"leaving": {"days": 3}}, "leaving.days", "4 values", "4 个值"),
     ({"help": {"effect": [0] * 8}}, "help.effect.1", "8 rows of 8 values", "8 行，每行 8 个值"),
-    ({"leaving": {"view_signs": []}}, "leaving.view_signs:", "5 rows of 6 values", "5 行，每行 6"),
+    ({"leaving": {"view_signs": []}}, "leaving.view_signs", "5 rows of 6 values", "5 行，每行 6"),
     ({"help": {"wakes": [5] * 8}}, "help.wakes", "between 0 and 1", "0 与 1 之间"),
     ({"leaving": {"at_once": 0.6, "drift": 0.6}}, "leaving", "at_once and drift", "at_once 与"),
     ({"leaving": {"closes": 0.6, "moves": 0.6}}, "leaving", "closes and moves", "closes 与"),
