@@ -21,6 +21,7 @@ from keepwell.core.messages import (
     experiment,
     frame,
     jobs,
+    kept,
     script,
     value,
     webhook,
@@ -212,7 +213,7 @@ ERRORS: dict[str, str] = {
         "docs/reference/scenarios.md."
     ),
     "world.parameter-wrong": (
-        "{file}: {parameter}: {value!r} is not acceptable: {problem}. Default: {default}."
+        "{file}: {parameter}: {value!r} is not acceptable: {problem}.{default}"
     ),
     "world.scenario-broken": (
         "{file} is not a scenario; sections such as leaving or happenings are expected, with "
@@ -238,6 +239,7 @@ ERRORS: dict[str, str] = {
     **experiment.MESSAGES,
     **frame.MESSAGES,
     **jobs.MESSAGES,
+    **kept.MESSAGES,
     **script.MESSAGES,
     **value.MESSAGES,
     **webhook.MESSAGES,

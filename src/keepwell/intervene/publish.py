@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from keepwell.core.errors import DataError
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
 from keepwell.learn.holdout.service import draw
@@ -22,7 +24,10 @@ from keepwell.learn.panel.scores import WEEKS
 from keepwell.learn.panel.write import prepared_panels
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.run import RunResult
+from keepwell.learn.value.basis import CONFIDENCE, basis_of
+from keepwell.learn.value.book import ValueBook, value_ranking
 from keepwell.observe.contract import TABLES
+from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.lake import Lake, parquet_sql
 from keepwell.observe.manifest import Manifest
 from keepwell.trust.book.service import SCHEMA, publish
@@ -86,47 +91,71 @@ def publish_run(frame: Frame, result: RunResult, *, weeks: Sequence[int] = WEEKS
     Raises:
         UsageError: another publication is at work.
     """
+    book = _valued(frame, result.engine, result.ranking, result.version)
     # The panels are written before and come into force when the pointer has moved.
     with prepared_panels(
         frame.workspace, result.engine, result.ranking, result.version, result.data,
         weeks=weeks,
     ) as past:
-        return publish_ranking(
-            frame, result.ranking, result.version, result.data.versions.manifest, past.changes
-        )
+        return _publish(frame, result.engine, result.ranking, result.version, book, past.changes)
 
 
 def publish_ranking(
-    frame: Frame,
-    ranking: Ranking,
-    version: ModelVersion,
-    manifest: int,
-    changes: Changes | None = None,
+    frame: Frame, engine: LocalEngine, ranking: Ranking, version: ModelVersion
 ) -> Published:
-    """Put scores in force without panels: those of the publication before stay.
+    """Put scores in force without making panels: those of the publication before stay.
 
     Args:
         frame: the desk, its database migrated.
+        engine: that the ranking was made from.
         ranking: every client.
         version: the model behind it.
-        manifest: number of the manifest that it was made from.
-        changes: client -> reason code -> change of its push in a week.
 
     Raises:
         UsageError: another publication is at work.
     """
+    book = _valued(frame, engine, ranking, version)
+    return _publish(frame, engine, ranking, version, book, {})
+
+
+def _publish(
+    frame: Frame,
+    engine: LocalEngine,
+    ranking: Ranking,
+    version: ModelVersion,
+    book: ValueBook | None,
+    changes: Changes,
+) -> Published:
+    manifest = engine.manifest.id
     # Whoever refused profiling must not have a score, not even for a moment.
     caught = catch_up(frame, ("consent",), manifest)
     number = publish(
-        frame, book_rows(frame, ranking, manifest, changes), as_of=ranking.as_of,
+        frame, book_rows(frame, ranking, manifest, changes, book), as_of=ranking.as_of,
         model_version=version.id, manifest=manifest, before=draw,
+        value_basis=basis_of(book) if book else None,
     )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
     return Published(number, len(ranking.clients), int(ranking.scored.sum()), caught)
 
 
+def _valued(
+    frame: Frame, engine: LocalEngine, ranking: Ranking, version: ModelVersion
+) -> ValueBook | None:
+    """What the clients of the ranking are worth; None where no line of income is known."""
+    try:
+        return value_ranking(frame.workspace, engine, ranking, version)
+    except DataError as error:
+        if error.code != "value.income-unknown":
+            raise
+        return None
+
+
 def book_rows(
-    frame: Frame, ranking: Ranking, manifest: int, changes: Changes | None = None
+    frame: Frame,
+    ranking: Ranking,
+    manifest: int,
+    changes: Changes | None = None,
+    book: ValueBook | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The ranking with every client's profile as known at its instant, in the book's columns.
 
@@ -135,11 +164,12 @@ def book_rows(
         ranking: every client.
         manifest: number of the manifest that the ranking was made from.
         changes: client -> reason code -> change of its push in a week.
+        book: the values of the same ranking; None: none are known.
     """
     pinned = frame.workspace.lake.manifest(manifest)
     assert pinned is not None
     with frame.workspace.lake.connect(pinned) as engine:
-        engine.register("ranked", _ranked(ranking, changes or {}))
+        engine.register("ranked", _ranked(ranking, changes or {}, book))
         names = ", ".join(f'"{name}"' for name in SCHEMA.names)
         shown = engine.sql(
             f"select {names} from ({_joined(pinned)}) order by client_id",
@@ -181,16 +211,19 @@ def _of(table: str, columns: str) -> str:
     )
 
 
-def _ranked(ranking: Ranking, changes: Changes) -> pa.Table:
+def _ranked(ranking: Ranking, changes: Changes, book: ValueBook | None) -> pa.Table:
     told = ranking.explanations
+    unknown = np.full(len(ranking.clients), np.nan)
+    low, high = book.values.interval(CONFIDENCE) if book else (unknown, unknown)
     return pa.table(
         {
             "client_id": pa.array(ranking.clients, pa.string()),
             "manager": pa.array(ranking.manager, pa.string()),
-            "assets": pa.array(
-                np.nan_to_num(np.rint(ranking.assets)).astype(np.int64),
-                mask=np.isnan(ranking.assets),
-            ),
+            "assets": _whole(ranking.assets),
+            "value": _whole(book.values.value if book else unknown),
+            "value_low": _whole(low),
+            "value_high": _whole(high),
+            "value_lost": _whole(book.values.lost if book else unknown),
             "last_activity": pa.array(ranking.last_activity, pa.date32()),
             "note": pa.array([str(note) for note in ranking.note], pa.string()),
             "score": pa.array(ranking.score, from_pandas=True),
@@ -206,6 +239,11 @@ def _ranked(ranking: Ranking, changes: Changes) -> pa.Table:
             ),
         }
     )
+
+
+def _whole(amounts: npt.NDArray[np.float64]) -> pa.Array:
+    """Amounts in whole minor units; null where not known."""
+    return pa.array(np.nan_to_num(np.rint(amounts)).astype(np.int64), mask=np.isnan(amounts))
 
 
 def _reasons(explanation: Explanation, change: Mapping[str, float]) -> str:

@@ -29,6 +29,8 @@ from keepwell.intervene.action.service import Advice, recommend
 from keepwell.intervene.case.policy import CloseReason, State
 from keepwell.intervene.case.queue import Wanted, queue
 from keepwell.intervene.case.service import close, read_case
+from keepwell.intervene.clock import policies
+from keepwell.intervene.clock.policy import PolicyBody
 from keepwell.intervene.contact.policy import Channel, Direction, Result, Use
 from keepwell.intervene.contact.service import log_touch
 from keepwell.intervene.publish import publish_ranking
@@ -41,7 +43,7 @@ from keepwell.rehearsal.future import Future, Ints
 from keepwell.rehearsal.plan import Plan, Step
 from keepwell.rehearsal.rivals import Service, Spent
 from keepwell.trust.access.model import Staff, User
-from keepwell.trust.access.policy import GRANTS, Actor, Role
+from keepwell.trust.access.policy import GRANTS, SYSTEM, Actor, Role
 from keepwell.trust.access.service import actor_of
 from keepwell.world.simulate import Day
 from keepwell.world.terms import ACTIONS, FIRST_ACTION, LEAVE_ALONE
@@ -57,6 +59,23 @@ DONE: Final = timedelta(days=90)
 
 ROWS: Final = 60
 """Rows of the queue that are looked at in a round."""
+
+
+CLOCKS: Final = "rehearsal"
+"""Name of the policy of clocks: staff who see their queue every other week promise no minutes."""
+
+_PROMISE: Final = {
+    "title": {"en": "Every queue every other week", "zh": "每两周处理一遍队列"},
+    "note": "For rehearsals: one clock, nobody is called on.",
+    "clocks": [
+        {
+            "code": "first-touch", "title": {"en": "First touch", "zh": "首次触达"},
+            "starts_on": ["case.opened", "case.reopened"], "stops_on": ["case.contacted"],
+            "stops_in": ["contacted", "plan", "saving"], "days": {"any": 20},
+            "calendar": "office", "escalate": [],
+        }
+    ],
+}  # fmt: skip
 
 
 class Clock:
@@ -134,6 +153,9 @@ class Desk:
         clock = Clock(future.morning(future.today) + timedelta(hours=7))
         frame = Frame.open(future.workspace, settings, clock)
         migrate(frame)
+        with frame.write() as tx:
+            policies.change(tx, SYSTEM, CLOCKS, PolicyBody.model_validate(_PROMISE))
+            policies.activate(tx, SYSTEM, CLOCKS)
         return cls(plan, future, frame, clock)
 
     def __post_init__(self) -> None:
@@ -178,14 +200,13 @@ class Desk:
 
     def publish(self, first: RunResult, step: Step) -> None:
         """Score what is known this morning with the model of the first run, and put it in force."""
-        ranking, manifest = first.ranking, first.engine.manifest.id
+        ranking, engine = first.ranking, first.engine
         at = self.future.morning(step.first)
         if step.number:
             engine = self.future.read()
             ranking = rank(engine, first.version.trained, first.version.definition, at)
-            manifest = engine.manifest.id
         self.clock.to(at + timedelta(hours=7))
-        publish_ranking(self.frame, ranking, first.version, manifest)
+        publish_ranking(self.frame, engine, ranking, first.version)
         self.run_jobs()
 
     def run_jobs(self) -> None:

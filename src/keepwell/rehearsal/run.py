@@ -22,6 +22,7 @@ from keepwell.learn.run import RunResult
 from keepwell.rehearsal.desk import Desk
 from keepwell.rehearsal.future import Future
 from keepwell.rehearsal.plan import KEEPWELL, Plan, Step, steps
+from keepwell.rehearsal.rivals import MINUTES as CALL
 from keepwell.rehearsal.rivals import Rival, Service
 from keepwell.rehearsal.truth import Tally
 from keepwell.rehearsal.verdict import Verdict, judge
@@ -126,7 +127,10 @@ def _cleared(root: Path) -> Path:
 
 def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
     world = World(plan.dated(today), plan.seed, plan.clients, plan.warm_up + plan.days)
-    future = Future.of(LivingWorld(world, root))
+    living = LivingWorld(world, root)
+    with (root / "keepwell.yaml").open("a", encoding="utf-8") as file:
+        file.write(_capacity(plan))
+    future = Future.of(living)
     (root / "desk.yaml").write_text(_settings(plan), "utf-8")
     for day in range(plan.warm_up):
         future.live()
@@ -136,8 +140,15 @@ def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
 
 
 def _settings(plan: Plan) -> str:
-    """The desk of a rehearsal: its hold-out, and no more warnings than staff can look at."""
-    return f"holdout: {{share: {plan.share}}}\nalert: {{per_manager_per_day: 1}}\n"
+    """The desk of a rehearsal: as it ships, but for its hold-out."""
+    return f"holdout: {{share: {plan.share}}}\n"
+
+
+def _capacity(plan: Plan) -> str:
+    """Tiers as large as what staff can look at: the model's knots go by it."""
+    book = plan.scenario.people.staff.per_manager
+    mild = min(0.2, plan.minutes * 4 / CALL / book)
+    return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
 
 
 def _with_desk(

@@ -26,11 +26,13 @@ from keepwell.intervene.action.recommend import (
     Economics,
     Option,
     Outlook,
+    ProvenEffect,
     Recommendation,
     Recommender,
 )
 from keepwell.intervene.action.record import context, context_digest
 from keepwell.intervene.action.record import record as record_of
+from keepwell.intervene.action.refusals import refusals_of
 from keepwell.intervene.action.speech import script_for, script_known
 from keepwell.intervene.case.model import Case
 from keepwell.intervene.case.service import lock_case, read_case
@@ -50,6 +52,7 @@ class Advice:
         case: the case.
         made: what is recommended, and every refusal.
         facts: what the gate was told.
+        outlook: chance to leave and value, as far as they are known.
         recommender: what decided.
         record: all that decided it, to be made again; `context` and `made`.
         answer: SHA-256 of what was answered.
@@ -61,6 +64,7 @@ class Advice:
     case: Case
     made: Recommendation
     facts: ClientFacts
+    outlook: Outlook
     recommender: Recommender
     record: dict[str, Any]
     answer: str
@@ -94,8 +98,10 @@ class ActionRefused(Conflict):
 def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     """What to do in a live case, now; nothing is stored.
 
-    Chance to leave is the score's; the client's value is not known to the desk yet, so that what
-    the gate lets pass is ordered by the relative reduction alone.
+    Chance to leave is the score's, value is what leaving takes away (`Client.value_lost`), not what
+    the client is worth: see `recommend`. Where the two are known, what the gate lets pass is
+    ordered by expected value, and what is not worth its cost is refused. Where the value is not
+    known, it is ordered by the relative reduction alone, and the answer says so.
 
     Raises:
         NotFound: no such case in scope, or it is closed.
@@ -105,8 +111,8 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
         raise NotFound("action.recommendation-none")
     client = gather.client_of(tx, actor, case)
     facts = gather.client_facts(tx, case, client, warned=gather.was_warned(tx, case))
-    outlook = Outlook(p_leave=client.probability if client else None)
     recommender = _recommender(tx)
+    outlook = gather.outlook_of(tx, client)
     made = recommender.one(facts, outlook)
     stored = context(recommender)
     kept = record_of(facts, outlook, made, context_digest(stored))
@@ -116,8 +122,8 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
             said, channel = option.action, option.decision.channel
             script = script_for(tx, actor, case, client, facts, said, channel)
     return Advice(
-        case, made, facts, recommender, {"context": stored, "made": kept}, _answer(kept), script,
-        said if script else None, repo.newest(tx, actor, case_id),
+        case, made, facts, outlook, recommender, {"context": stored, "made": kept}, _answer(kept),
+        script, said if script else None, repo.newest(tx, actor, case_id),
     )  # fmt: skip
 
 
@@ -151,6 +157,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
     )  # fmt: skip
     tx.session.add(row)
     tx.session.flush()
+    tx.session.add_all(refusals_of(row))
     record(
         tx, actor, EvidenceKind.RECOMMENDATION_MADE, client_id=row.client_id,
         subject=row.recommendation_id, data={"case_id": case_id, "number": row.number},
@@ -226,6 +233,35 @@ def action_of(tx: Tx, action_id: str, version: int) -> Action:
     return gather.catalogue_of(tx).version(action_id, version)
 
 
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """An action in force, as the workspace uses it.
+
+    Attributes:
+        action: which.
+        time_cost: of its minutes, minor units; None where that is neither set nor assumed.
+        assumed: whether somebody's minute is assumed, not set.
+        proven: what experiments have shown of it; None: its effect is assumed.
+    """
+
+    action: Action
+    time_cost: int | None
+    assumed: bool
+    proven: ProvenEffect | None
+
+
+def list_actions(tx: Tx) -> list[Catalogued]:
+    """The catalogue in force, by id, with what time costs and what experiments have shown."""
+    found, known = _recommender(tx), gather.economics_of(tx)
+    return [
+        Catalogued(
+            action, known and action.minutes * known.minute[action.who],
+            known is not None and known.assumed, found.proven.get((action.id, action.version)),
+        )
+        for action in found.actions
+    ]  # fmt: skip
+
+
 def digest_of(stored: Mapping[str, Any]) -> str:
     """SHA-256 of a stored record, which the evidence commits to."""
     text = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -236,7 +272,8 @@ def _recommender(tx: Tx) -> Recommender:
     day = tx.at.astimezone(tx.frame.zone).date()
     return Recommender(
         gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), tx.at, tx.frame.zone,
-        gather.policy_of(tx), Economics(tx.frame.currency), unvalued="rank",
+        gather.policy_of(tx), gather.economics_of(tx) or Economics(tx.frame.currency),
+        unvalued="rank",
     )  # fmt: skip
 
 
