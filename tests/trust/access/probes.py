@@ -157,8 +157,12 @@ UNSCOPED = {
     for path, why in {
         **dict.fromkeys(_ADMINISTRATION, "administration"),
         **dict.fromkeys(
-            ("/kept/{proof_id}", "/budgets/{proposal_id}", "/budgets/{proposal_id}/approve",
-             "/budgets/{proposal_id}/reject"),
+            (
+                "/kept/{proof_id}",
+                "/budgets/{proposal_id}",
+                "/budgets/{proposal_id}/approve",
+                "/budgets/{proposal_id}/reject",
+            ),
             "a figure over everybody drawn, which names no client",
         ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",
