@@ -53,7 +53,7 @@ class World:
     def _work(self) -> None:
         """A task, a file and a lawful hold, as manager and compliance make them."""
         for key, path in (
-            ("task_id", "/cases/{case_id}/tasks"), ("file_id", "/cases/{case_id}/attachments"),
+            ("contact_id", "/cases/{case_id}/contacts"), ("task_id", "/cases/{case_id}/tasks"), ("file_id", "/cases/{case_id}/attachments"),
             ("hold_id", "/exits/{request_id}/holds"),
         ):  # fmt: skip
             full = f"{_V1}{path}"
@@ -132,6 +132,7 @@ PROBES = frozenset(
         "/cases/{case_id}/tasks", "/cases/{case_id}/tasks/{task_id}",
         "/cases/{case_id}/attachments", "/cases/{case_id}/attachments/{file_id}",
         "/cases/{case_id}/contacts", "/cases/{case_id}/recommendation",
+        "/contacts/{contact_id}/delivery",
         "/clocks/{clock_id}", "/clocks/{clock_id}/pause", "/clocks/{clock_id}/resume",
         "/exits/{request_id}", "/exits/{request_id}/settle", "/exits/{request_id}/complete",
         "/exits/{request_id}/cancel", "/exits/{request_id}/no-contact",

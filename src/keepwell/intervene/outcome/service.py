@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from types import SimpleNamespace
 from typing import Any, Final
@@ -28,7 +28,7 @@ from keepwell.intervene.outcome.policy import (
 )
 from keepwell.learn.outcome import repo as outcomes
 from keepwell.learn.outcome.model import Outcome
-from keepwell.learn.outcome.policy import Decided
+from keepwell.learn.outcome.policy import Decided, rule_of
 from keepwell.learn.outcome.service import Matured, mature, mature_until
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.warn.label import Engine, LabelDefinition
@@ -37,6 +37,7 @@ MOST: Final = 50_000
 """Cases or contacts that one report looks at, the newest."""
 
 _FEW: Final = 500
+_EVER: Final = date(1970, 1, 1)
 _NEVER: Final = date(9999, 1, 1)
 
 
@@ -142,10 +143,14 @@ class Span:
     until: date
 
 
-def usual_span(tx: Tx) -> Span:
-    """The two years that end with today: a horizon of half a year leaves one and a half."""
+def span_of(tx: Tx, since: date | None = None, until: date | None = None) -> Span:
+    """A span of days; by default the two years that end with today.
+
+    A horizon of half a year leaves one and a half of them.
+    """
     today = tx.at.astimezone(tx.frame.zone).date()
-    return Span(today - timedelta(days=730), today + timedelta(days=1))
+    first, last = since or today - timedelta(days=730), until or today + timedelta(days=1)
+    return Span(min(max(first, _EVER), _NEVER), min(max(last, _EVER), _NEVER))
 
 
 def agreement(tx: Tx, actor: Actor, span: Span) -> Agreement:
@@ -181,20 +186,28 @@ def use_of(tx: Tx, actor: Actor, span: Span) -> tuple[list[Used], list[Used]]:
     return scripts, actions
 
 
-def of_case(tx: Tx, actor: Actor, case: Any) -> Outcome | None:
+def of_case(
+    tx: Tx, actor: Actor, client_id: str, opened_at: datetime, closed_at: datetime | None
+) -> Outcome | None:
     """What the label says of the client of a case after the first decision within it.
 
     Args:
         tx: the unit of work.
         actor: who reads.
-        case: with client, and instants of opening and closing (None while it is live).
+        client_id: about whom the case is.
+        opened_at: when it was opened.
+        closed_at: when it was closed; None while it is live.
     """
-    known = outcomes.of_clients(tx, actor, [case.client_id], readable(actor))
     zone = tx.frame.zone
-    first = case.opened_at.astimezone(zone).date()
-    last = case.closed_at.astimezone(zone).date() if case.closed_at else _NEVER
-    found: Outcome | None = within(known.get(case.client_id, ()), first, last)
+    first = opened_at.astimezone(zone).date()
+    last = closed_at.astimezone(zone).date() if closed_at else _NEVER
+    found: Outcome | None = within(of_client(tx, actor, client_id), first, last)
     return found
+
+
+def says(state: str) -> int | None:
+    """What staff say by the state of a case: 1 left, 0 stayed, None nothing."""
+    return {str(code): left for code, left in SAYS_LEFT.items()}.get(state)
 
 
 def of_client(tx: Tx, actor: Actor, client_id: str) -> list[Outcome]:
@@ -204,9 +217,7 @@ def of_client(tx: Tx, actor: Actor, client_id: str) -> list[Outcome]:
 
 def _instants(tx: Tx, span: Span) -> tuple[datetime, datetime]:
     zone = tx.frame.zone
-    return tuple(  # type: ignore[return-value]
-        midnight(day_number(day), zone).astimezone(UTC) for day in (span.since, span.until)
-    )
+    return midnight(day_number(span.since), zone), midnight(day_number(span.until), zone)
 
 
 def _dated(tx: Tx, rows: Iterable[Any]) -> Iterator[SimpleNamespace]:
@@ -217,3 +228,22 @@ def _dated(tx: Tx, rows: Iterable[Any]) -> Iterator[SimpleNamespace]:
             **row._asdict(), opened_day=row.opened_at.astimezone(zone).date(),
             closed_day=row.closed_at.astimezone(zone).date() if row.closed_at else _NEVER,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """For which decisions outcomes are known.
+
+    Attributes:
+        first: day of the first ones; None: none are known.
+        last: day of the last ones.
+    """
+
+    first: date | None
+    last: date | None
+
+
+def known_days(tx: Tx) -> Known:
+    """The days of decisions whose outcomes by the present definition are known."""
+    rule = rule_of(LabelDefinition.of(tx.frame.workspace))
+    return Known(*outcomes.span_of(tx, rule))

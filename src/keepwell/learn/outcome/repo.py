@@ -62,13 +62,14 @@ def day_row(tx: Tx, rule: str, day: date) -> OutcomeDay | None:
     return tx.session.get(OutcomeDay, (rule, day))
 
 
-def span_of(tx: Tx, rule: str) -> tuple[date | None, date | None, int]:
-    """First and last day of decisions whose outcomes are known, and how many clients on them."""
+def span_of(tx: Tx, rule: str) -> tuple[date | None, date | None]:
+    """First and last day of decisions whose outcomes are known."""
     row = tx.session.execute(
-        select(func.min(OutcomeDay.day), func.max(OutcomeDay.day), func.sum(OutcomeDay.clients))
-        .where(OutcomeDay.rule == rule, OutcomeDay.clients > 0)
-    ).one()  # fmt: skip
-    return row[0], row[1], int(row[2] or 0)
+        select(func.min(OutcomeDay.day), func.max(OutcomeDay.day)).where(
+            OutcomeDay.rule == rule, OutcomeDay.clients > 0
+        )
+    ).one()
+    return row[0], row[1]
 
 
 def of_batch(tx: Tx, batch_id: str) -> list[str]:
@@ -124,12 +125,13 @@ def listing(
     statement = select(Outcome).where(scoped(tx, actor, Outcome.client_id), _newest())
     if decisions is not None:
         statement = statement.where(Outcome.decision.in_(list(decisions)))
-    for condition, wanted in (
-        (Outcome.client_id == client_id, client_id), (Outcome.day >= since, since),
-        (Outcome.day < until, until), (Outcome.y == y, y), (Outcome.rule == rule, rule),
-    ):  # fmt: skip
+    if since is not None:
+        statement = statement.where(Outcome.day >= since)
+    if until is not None:
+        statement = statement.where(Outcome.day < until)
+    for column, wanted in ((Outcome.client_id, client_id), (Outcome.y, y), (Outcome.rule, rule)):
         if wanted is not None:
-            statement = statement.where(condition)
+            statement = statement.where(column == wanted)
     return statement
 
 
