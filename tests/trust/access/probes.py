@@ -51,10 +51,10 @@ class World:
             self.ids[name] = found.scalars().first()
 
     def _work(self) -> None:
-        """A task, a file and a lawful hold, as manager and compliance make them."""
+        """A contact, a task, a file and a lawful hold, as manager and compliance make them."""
         for key, path in (
-            ("contact_id", "/cases/{case_id}/contacts"), ("task_id", "/cases/{case_id}/tasks"), ("file_id", "/cases/{case_id}/attachments"),
-            ("hold_id", "/exits/{request_id}/holds"),
+            ("contact_id", "/cases/{case_id}/contacts"), ("task_id", "/cases/{case_id}/tasks"),
+            ("file_id", "/cases/{case_id}/attachments"), ("hold_id", "/exits/{request_id}/holds"),
         ):  # fmt: skip
             full = f"{_V1}{path}"
             # A hold changes the exit request, and so says which version it read.

@@ -171,24 +171,28 @@ def log_touch(
         tx, case.client_id, aim, at=when, direction=direction,
         from_score=case.reason in SCORE_REASONS,
     )  # fmt: skip
-    verdict = may_contact(facts)
-    treated = _treated(tx, case)
-    if not verdict.allowed and not happened:
-        raise forbidden(tx, verdict)
+    verdict = _asked(tx, facts, happened)
     against = _used(tx, actor, case, use, channel, facts, when, happened)
-    marks = _marks(tx, case, facts, when)
     contact = Contact(
         contact_id=new_id("contact", tx.at), case_id=case_id,
         number=next_number(tx, case), client_id=case.client_id,
         channel=channel.value, direction=direction.value, aim=aim.value, result=result.value,
         at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
-        breach=verdict.code or against, marks=marks, action_id=use.action_id,
-        action_version=use.version, script_id=use.script_id, **treated,
+        breach=verdict.code or against, marks=_marks(tx, case, facts, when), action_id=use.action_id,
+        action_version=use.version, script_id=use.script_id, **_treated(tx, case),
         delivery=(delivery or delivery_of(channel, direction, result)).value,
     )  # fmt: skip
     _store(tx, contact, happened)
     _follow(tx, actor, case, contact)
     return contact
+
+
+def _asked(tx: Tx, facts: Facts, happened: bool) -> Verdict:
+    """Ask the gate; what it forbids is recorded only where it has happened."""
+    verdict = may_contact(facts)
+    if not verdict.allowed and not happened:
+        raise forbidden(tx, verdict)
+    return verdict
 
 
 def _treated(tx: Tx, case: Case) -> dict[str, Any]:
