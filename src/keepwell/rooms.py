@@ -21,6 +21,7 @@ ROOMS = (
     "keepwell.trust.consent",
     "keepwell.learn.holdout",
     "keepwell.learn.outcome",
+    "keepwell.learn.experiment",
     "keepwell.learn.kept",
     "keepwell.intervene.notice",
     "keepwell.intervene.clock",

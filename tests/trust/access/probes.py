@@ -157,8 +157,23 @@ UNSCOPED = {
     f"{_V1}{path}": why
     for path, why in {
         **dict.fromkeys(_ADMINISTRATION, "administration"),
+        **dict.fromkeys(
+            ("/kept/{proof_id}", "/budgets/{proposal_id}", "/budgets/{proposal_id}/approve",
+             "/budgets/{proposal_id}/reject"),
+            "a figure over everybody drawn, which names no client",
+        ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",
         "/cases/reassign/{batch_id}/undo": "a batch of one's own, tested in the case room",
+        **dict.fromkeys(
+            (
+                "/experiments/{experiment_id}",
+                "/experiments/{experiment_id}/register",
+                "/experiments/{experiment_id}/draws",
+                "/experiments/{experiment_id}/looks",
+                "/experiments/{experiment_id}/stop",
+            ),
+            "an experiment as a whole, in counts; whom it draws is tested in its room",
+        ),
         "/evidence/entries/{entry_id}": "only roles that see everything may read evidence",
         "/evidence/entries/{entry_id}/receipt": "likewise",
     }.items()

@@ -178,8 +178,9 @@ def log_touch(
         number=next_number(tx, case), client_id=case.client_id,
         channel=channel.value, direction=direction.value, aim=aim.value, result=result.value,
         at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
-        breach=verdict.code or against, marks=_marks(tx, case, facts, when), action_id=use.action_id,
-        action_version=use.version, script_id=use.script_id, **_treated(tx, case),
+        breach=verdict.code or against, marks=_marks(tx, case, facts, when),
+        action_id=use.action_id, action_version=use.version, script_id=use.script_id,
+        **_treated(tx, case),
         delivery=(delivery or delivery_of(channel, direction, result)).value,
     )  # fmt: skip
     _store(tx, contact, happened)
