@@ -251,6 +251,21 @@ class WriterSettings(_Part):
     characters: Annotated[int, Field(ge=100, le=10_000)] = 2000
 
 
+class KpiSettings(_Part):
+    """Key figures, their reviews and the two-weekly report.
+
+    Attributes:
+        core_amount: minor units; a client with at least so much of assets is a core client.
+        delay_days: days after a month's end in which its facts may still come in; then the month
+            is computed, and nothing learned later counts.
+        review_days: a review is due so many days after it was opened.
+    """
+
+    core_amount: Annotated[int, Field(ge=1)] = 50_000_000
+    delay_days: Annotated[int, Field(ge=0, le=60)] = 5
+    review_days: Annotated[int, Field(ge=1, le=90)] = 14
+
+
 class EvidenceSettings(_Part):
     """The evidence log.
 
@@ -291,6 +306,7 @@ class Settings(BaseSettings):
         clock: which promises of time are made.
         contact: when a retention contact may be made.
         webhook: messages to other systems.
+        kpi: key figures, their reviews and the two-weekly report.
         evidence: the evidence log.
         writer: a language model that words scripts anew.
     """
@@ -318,6 +334,7 @@ class Settings(BaseSettings):
     clock: ClockSettings = ClockSettings()
     contact: ContactSettings = ContactSettings()
     webhook: WebhookSettings = WebhookSettings()
+    kpi: KpiSettings = KpiSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     writer: WriterSettings = WriterSettings()
 

@@ -25,6 +25,7 @@ PARTS: Final = {
     "clock": "Clocks",
     "contact": "Retention contacts",
     "webhook": "Webhooks",
+    "kpi": "Key figures",
     "evidence": "Evidence",
     "writer": "Language model for scripts",
 }
