@@ -20,6 +20,7 @@ ROOMS = (
     "keepwell.trust.evidence",
     "keepwell.trust.consent",
     "keepwell.learn.holdout",
+    "keepwell.learn.kept",
     "keepwell.intervene.notice",
     "keepwell.intervene.clock",
     "keepwell.intervene.contact",

@@ -21,7 +21,7 @@ from tests.desk import write_workspace
 
 from .worker_child import SCENARIOS, patience, unfinished, work
 
-KILLS = int(os.environ.get("KEEPWELL_KILLS", "20"))
+KILLS = int(os.environ.get("KEEPWELL_KILLS", "12"))
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["keepwell.web.app", "tests.crash.worker_child"])
 LATEST = 0.35

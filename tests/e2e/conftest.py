@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.desk import SECRET
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 STORE = bool(os.environ.get("KEEPWELL_PICTURES"))
 PICTURES = Path(__file__).parents[2] / "docs" / "images" / "workbench"
@@ -61,7 +63,9 @@ def broker(tmp_path_factory):
     place = tmp_path_factory.getbasetemp().parent / "broker"
     with FileLock(f"{place}.lock"):
         if not (place / "told").exists():
-            run("world", "new", "--clients", 600, "--days", 420, "--seed", 7, "--out", place)
+            run("world", "new", "--clients", 600, "--days", 320, "--seed", 7, "--out", place)
+            (place / ".keepwell").mkdir()
+            (place / ".keepwell" / "desk.secret").write_bytes(SECRET)
             (place / "told").write_text(run("demo", "--workspace", place))
     return place
 

@@ -109,6 +109,7 @@ def test_a_cursor_of_another_desk_is_refused(sqlite_template, tmp_path):
     from tests.desk import on_sqlite
 
     here, there = (on_sqlite(sqlite_template, tmp_path / name) for name in ("a", "b"))
+    (there.frame.workspace.state / "desk.secret").write_bytes(b"another" * 5)
     with here.frame.read():
         cursor = encode_cursor(["x"])
         assert decode_cursor(cursor, [str]) == ["x"]

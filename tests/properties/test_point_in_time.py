@@ -22,7 +22,7 @@ from tests.oracle.load import ingest_world, lake_world
 from tests.oracle.world import World, draw_world, local_day
 
 few = settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     database=None,

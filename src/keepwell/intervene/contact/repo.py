@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
 from keepwell.intervene.contact.model import Contact
+from keepwell.intervene.contact.policy import Aim, Direction
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.repo import scoped
 
@@ -43,3 +46,19 @@ def newest_of(tx: Tx, actor: Actor, client_id: str, limit: int) -> Sequence[Cont
         .limit(limit)
     )
     return tx.session.scalars(statement).all()
+
+
+def retention_between(tx: Tx, since: datetime, until: datetime) -> Sequence[Any]:
+    """Retention contacts that the desk began in a span: client, channel, result, action."""
+    statement = (
+        select(  # unscoped: totals over everybody drawn; no row of it is shown
+            Contact.client_id, Contact.channel, Contact.result, Contact.action_id,
+            Contact.action_version,
+        )
+        .where(
+            Contact.direction == Direction.OUT.value, Contact.aim == Aim.RETENTION.value,
+            Contact.at >= since, Contact.at < until,
+        )
+        .order_by(Contact.contact_id)
+    )  # fmt: skip
+    return tx.session.execute(statement).all()

@@ -24,6 +24,8 @@ class HoldoutPeriod(Base):
     drawn_at: Mapped[datetime] = mapped_column()
     batches: Mapped[int] = mapped_column(default=0)
     """Draws so far: of the whole book, later of those who came since."""
+    model_version: Mapped[str | None] = mapped_column(String(100))
+    """The model behind the scores of those drawn first; null before that draw."""
 
 
 class HoldoutBlock(Base):
@@ -55,3 +57,7 @@ class HoldoutArm(Base):
     """The chance with which the draw gave this arm."""
     stratum: Mapped[str] = mapped_column(String(100))
     drawn_at: Mapped[datetime] = mapped_column()
+    probability: Mapped[float | None] = mapped_column()
+    """Of leaving, as scored for the draw; null without a score, and for those drawn alone."""
+    tier: Mapped[str | None] = mapped_column(String(16))
+    """Of that score; emptied with it when the client refuses profiling (rule PI-4)."""

@@ -17,7 +17,7 @@ from keepwell.frame.paging import after, decode_cursor
 from keepwell.learn.holdout.model import HoldoutArm, HoldoutBlock, HoldoutPeriod
 from keepwell.trust.access.policy import Actor, Scope
 from keepwell.trust.book import repo as book
-from keepwell.trust.book.model import Client
+from keepwell.trust.book.model import Client, Generation
 
 
 def managers(tx: Tx, generation_id: int) -> list[tuple[str | None, int]]:
@@ -33,12 +33,17 @@ def managers(tx: Tx, generation_id: int) -> list[tuple[str | None, int]]:
 
 def undrawn(
     tx: Tx, generation_id: int, period: str, of: Sequence[str | None]
-) -> list[tuple[str, str | None]]:
-    """Clients of managers (a lone None: of nobody) who have no arm in a period yet."""
+) -> list[tuple[str, str | None, float | None, str]]:
+    """Clients of managers (a lone None: of nobody) who have no arm in a period yet.
+
+    Each with manager, probability of leaving and tier in the generation.
+    """
     rows = tx.session.execute(
-        _undrawn(generation_id, period, of).order_by(Client.manager_id, Client.client_id)
+        _undrawn(generation_id, period, of)
+        .add_columns(Client.probability, Client.tier)
+        .order_by(Client.manager_id, Client.client_id)
     )
-    return [(client, manager) for client, manager in rows]
+    return [(client, manager, p, tier) for client, manager, p, tier in rows]
 
 
 def any_undrawn(tx: Tx, generation_id: int, period: str, of: Sequence[str | None]) -> bool:
@@ -117,6 +122,21 @@ def all_arms(tx: Tx, period: str) -> Iterator[Any]:
     yield from tx.session.execute(statement.execution_options(yield_per=10_000))
 
 
+def forget(tx: Tx, client_id: str) -> None:
+    """Take away what a score said of a client at the draws (rule PI-4); the arms stay."""
+    tx.session.execute(
+        update(HoldoutArm)  # unscoped: the client's own word
+        .where(HoldoutArm.client_id == client_id)
+        .values(probability=None, tier=None)
+    )
+
+
+def model_of(tx: Tx, generation_id: int) -> str | None:
+    """The model behind a generation's scores."""
+    generation = tx.session.get(Generation, generation_id)
+    return generation.model_version if generation else None
+
+
 def period_row(tx: Tx, period: str) -> HoldoutPeriod | None:
     """A period that was begun."""
     told: HoldoutPeriod | None = known.recall(tx, _PERIOD, period)
@@ -141,6 +161,14 @@ def totals(tx: Tx, period: str) -> tuple[int, int]:
         ).where(HoldoutBlock.period == period)
     ).one()
     return int(row[0]), int(row[1])
+
+
+def alone(tx: Tx, period: str) -> int:
+    """How many clients were drawn one by one, over the whole book."""
+    statement = select(  # unscoped: a count over everybody
+        func.coalesce(func.sum(HoldoutBlock.clients), 0)
+    ).where(HoldoutBlock.period == period, HoldoutBlock.stratum == HoldoutBlock.manager_id + "/-")
+    return int(tx.session.scalar(statement) or 0)
 
 
 def by_manager(tx: Tx, actor: Actor, period: str, limit: int, cursor: str | None) -> list[Any]:

@@ -107,7 +107,7 @@ def arms_of(tx: Tx, clients: Sequence[tuple[str, str | None]]) -> dict[str, Assi
     strangers = [(client, manager) for client, manager in clients if client not in known]
     for client, manager in strangers:
         held = lot.alone(client, period.share)
-        row = HoldoutArm(**_arm(tx, period, f"{manager or ''}/-", client, held))
+        row = HoldoutArm(**_arm(tx, period, f"{manager or ''}/-", client, held, _UNSCORED))
         tx.session.add(row)
         repo.count_alone(tx, period.period, manager or "", int(held))
         known[client] = row
@@ -149,7 +149,7 @@ def draw(frame: Frame, generation_id: int, still: Callable[[], object] | None = 
         with frame.read() as tx:
             if not repo.any_undrawn(tx, generation_id, name, group):
                 continue
-        batch = batch or _begin_batch(frame)
+        batch = batch or _begin_batch(frame, generation_id)
         drawn += _draw_group(frame, generation_id, name, group, batch, seals)
     if drawn:
         with frame.write() as tx:
@@ -162,9 +162,11 @@ def draw(frame: Frame, generation_id: int, still: Callable[[], object] | None = 
     return drawn
 
 
-def _begin_batch(frame: Frame) -> str:
+def _begin_batch(frame: Frame, generation_id: int) -> str:
     with frame.write() as tx:
         period = present(tx)
+        if period.batches == 0:
+            period.model_version = repo.model_of(tx, generation_id)
         period.batches += 1
         return str(period.batches)
 
@@ -218,15 +220,16 @@ def _draw_once(
         return 0  # the year has turned since; the next draw begins it
     lot = Lot(frame.secret, name)
     blocks: list[_Block] = []
+    scores: dict[str, _Score] = {client: (p, tier) for client, _, p, tier in waiting}
     for manager, rows in groupby(waiting, key=lambda row: row[1] or ""):
-        parts = parts_of([client for client, _ in rows], lot, LARGEST)
+        parts = parts_of([row[0] for row in rows], lot, LARGEST)
         for number, part in enumerate(parts):
             suffix = f".{number}" if len(parts) > 1 else ""
             stratum = f"{manager}/{batch}{suffix}"
             blocks.append((manager, stratum, lot.block(stratum, part, period.share)))
     together = sum(len(drawn) for _, _, drawn in blocks) <= LARGEST
     for some in [blocks] if together else [[block] for block in blocks]:
-        _store(frame, period, some)
+        _store(frame, period, some, scores)
         seals += [lot.seal(stratum, drawn) for _, stratum, drawn in some]
     return len(waiting)
 
@@ -235,7 +238,15 @@ _Block = tuple[str, str, list[tuple[str, bool]]]
 """Manager, name of the block, clients with whether they are held out."""
 
 
-def _store(frame: Frame, period: HoldoutPeriod, blocks: list[_Block]) -> None:
+_Score = tuple[float | None, str | None]
+"""Probability of leaving and tier, as they stood for the draw."""
+
+_UNSCORED: Final[_Score] = (None, None)
+
+
+def _store(
+    frame: Frame, period: HoldoutPeriod, blocks: list[_Block], scores: dict[str, _Score]
+) -> None:
     """Store blocks in one transaction: a block is drawn wholly or not at all."""
     with frame.write() as tx:
         for manager, stratum, drawn in blocks:
@@ -244,14 +255,20 @@ def _store(frame: Frame, period: HoldoutPeriod, blocks: list[_Block]) -> None:
                 "clients": len(drawn), "held_out": sum(held for _, held in drawn),
                 "drawn_at": tx.at,
             }  # fmt: skip
-            repo.add(tx, block, [_arm(tx, period, stratum, c, held) for c, held in drawn])
+            repo.add(
+                tx, block, [_arm(tx, period, stratum, c, held, scores[c]) for c, held in drawn]
+            )
 
 
-def _arm(tx: Tx, period: HoldoutPeriod, stratum: str, client: str, held: bool) -> dict[str, object]:
+def _arm(
+    tx: Tx, period: HoldoutPeriod, stratum: str, client: str, held: bool, score: _Score
+) -> dict[str, object]:
     share = period.share / WHOLE
+    probability, tier = score
     return {
         "period": period.period, "client_id": client, "arm": HOLD_OUT if held else CONTACT,
         "propensity": share if held else 1 - share, "stratum": stratum, "drawn_at": tx.at,
+        "probability": probability, "tier": None if probability is None else tier,
     }  # fmt: skip
 
 

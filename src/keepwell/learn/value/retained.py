@@ -153,6 +153,18 @@ def retained(
     trial = replace(
         trial, manager=coded(np.asarray(trial.manager))[0]
     )  # sorted once, not each time
+    return {
+        name: measure(name, y, trial, estimator, confidence)
+        for name, y in outcomes_of(trial).items()
+    }
+
+
+def outcomes_of(trial: Trial) -> dict[str, Array]:
+    """What is compared, by measure; float64 [n] each, NaN where not known.
+
+    Args:
+        trial: the arms and what became of them.
+    """
     outcomes: dict[str, Array] = {CLIENTS: trial.stayed, ASSETS: trial.net}
     if trial.worth is not None:
         # What a client is worth was known before the assignment: only the staying is an outcome.
@@ -161,10 +173,7 @@ def retained(
         outcomes[f"{REVENUE}.{line}"] = values
     if trial.revenue:
         outcomes[REVENUE] = np.sum(list(trial.revenue.values()), axis=0)
-    return {
-        name: measure(name, np.asarray(y, np.float64), trial, estimator, confidence)
-        for name, y in outcomes.items()
-    }
+    return {name: np.asarray(y, np.float64) for name, y in outcomes.items()}
 
 
 def measure(

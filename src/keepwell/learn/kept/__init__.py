@@ -1,0 +1,1 @@
+"""What was kept, in clients and money, proved from the hold-out; the budget that rests on it."""
