@@ -33,6 +33,7 @@ COMMANDS = (
     "migrate",
     "user",
     "desk",
+    "kpi",
     "evidence",
     "script",
 )

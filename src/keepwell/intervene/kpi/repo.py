@@ -1,4 +1,4 @@
-"""Queries of key figures; the tables name no client, and totals over all of them are everybody's."""
+"""Queries of key figures; what they give of clients are totals and times, over all of them."""
 
 from __future__ import annotations
 

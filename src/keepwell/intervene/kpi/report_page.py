@@ -107,7 +107,7 @@ class Page:
         """Anchors and names for the contents."""
         t = self.say.t
         return [
-            ("headline", t("In one sentence")), ("happened", t("What happened")),
+            ("headline", t("In one sentence")), ("happened", t("What happened in these weeks")),
             ("kpis", t("Key figures")), ("reviews", t("Reviews")),
             ("method", t("How to read this")),
         ]  # fmt: skip
@@ -127,18 +127,20 @@ class Page:
         raised = what["alerts"]["raised"]
         return [
             (t("Alerts"), [
-                (t("Raised"), n(sum(raised.values()))), (t("By tier"), self.counts(raised, tiers)),
+                (t("Alerts raised"), n(sum(raised.values()))),
+                (t("By tier"), self.counts(raised, tiers)),
                 (t("Shown to managers"), n(what["alerts"]["shown"])),
-                (t("Closed"), n(what["alerts"]["closed"])),
+                (t("Alerts closed"), n(what["alerts"]["closed"])),
                 (t("Open at the end"), n(what["alerts"]["open"])),
             ]),
             (t("Cases"), [
-                (t("Opened"), n(what["cases"]["opened"])),
+                (t("Cases opened"), n(what["cases"]["opened"])),
                 (t("Closed, as staff say"), self.counts(what["cases"]["closed"], _STATES)),
                 (t("Live when this was written"), self.counts(what["cases"]["live"], _STATES)),
             ]),
             (t("Promises of time"), [
-                (t("Begun"), n(what["clocks"]["begun"])), (t("Kept"), n(what["clocks"]["kept"])),
+                (t("Clocks begun"), n(what["clocks"]["begun"])),
+                (t("Met in time"), n(what["clocks"]["kept"])),
                 (t("Run out"), n(what["clocks"]["late"])),
             ]),
             (t("Contacts"), [
@@ -148,13 +150,13 @@ class Page:
                 (t("Begun by clients"), n(what["contacts"]["theirs"])),
             ]),
             (t("Complaints"), [
-                (t("Made"), n(what["complaints"]["made"])),
-                (t("Closed"), n(what["complaints"]["closed"])),
+                (t("Complaints made"), n(what["complaints"]["made"])),
+                (t("Complaints closed"), n(what["complaints"]["closed"])),
                 (t("Became overdue"), n(what["complaints"]["overdue"])),
                 (t("Open at the end"), n(what["complaints"]["open"])),
             ]),
             (t("Requests to leave"), [
-                (t("Made"), n(what["exits"]["asked"])),
+                (t("Requests made"), n(what["exits"]["asked"])),
                 (t("Carried out"), n(what["exits"]["done"])),
                 (t("Taken back"), n(what["exits"]["back"])),
                 (t("Open when this was written"), n(what["exits"]["open"])),

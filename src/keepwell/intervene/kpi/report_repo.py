@@ -53,7 +53,7 @@ def cases(tx: Tx, since: datetime, until: datetime) -> dict[str, Any]:
     return {
         "opened": _count(tx, Case.case_id, _within(Case.opened_at, since, until)),
         "closed": _by(tx, Case.state, Case.case_id, _within(Case.closed_at, since, until)),
-        "live": _by(tx, Case.state, Case.case_id, Case.live),
+        "live": _by(tx, Case.state, Case.case_id, Case.live.is_(True)),
     }
 
 

@@ -60,9 +60,22 @@ def write(tx: Tx, since: date, until: date, actor: Actor = SYSTEM) -> KpiReport:
     )  # fmt: skip
     tx.session.add(report)
     tx.session.flush()
-    data = {"since": since.isoformat(), "until": until.isoformat(), "digest": report.digest}
-    record(tx, actor, EvidenceKind.REPORT_MADE, subject=report.report_id, data=data)
+    told(tx, actor, report.report_id, figures, report.digest)
     return report
+
+
+def told(tx: Tx, actor: Actor, subject: str, figures: dict[str, Any], digest: str) -> None:
+    """Put into the evidence log that a report was written.
+
+    Args:
+        tx: a writing unit of work.
+        actor: who had it written.
+        subject: its number; 'file' for one that is not kept on the desk.
+        figures: what it tells.
+        digest: of them.
+    """
+    data = {"since": figures["since"], "until": figures["until"], "digest": digest}
+    record(tx, actor, EvidenceKind.REPORT_MADE, subject=subject, data=data)
 
 
 def digest_of(figures: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from keepwell.core.days import local_day, to_date
 from keepwell.core.ids import new_id
+from keepwell.frame.data_file import Words
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import encode_cursor
 from keepwell.frame.problem import Conflict, NotFound, Unprocessable
@@ -41,6 +42,9 @@ OWNER_ROLES: Final = tuple(
     role.value for role, grant in GRANTS.items() if Permission.KPI_WRITE in grant.permissions
 )
 """Roles whose users can answer for a key figure."""
+
+WRITE: Final = Permission.KPI_WRITE
+"""What setting targets and working on reviews needs."""
 
 HEADS: Final = (
     "kpi_id", "version", "dimension", "month", "value", "low", "high", "unit", "n", "absent",
@@ -304,3 +308,21 @@ def _open_review(tx: Tx, review_id: str, expected: int | None = None) -> KpiRevi
 def owners(tx: Tx) -> list[tuple[str, str]]:
     """Who can be named as an owner: user and log-in name."""
     return [(user.user_id, user.login) for user in repo.owners(tx, OWNER_ROLES)]
+
+
+def kpi_version(kpi_id: str) -> int | None:
+    """The present version of a key figure; None for one that is no more."""
+    found = shipped().get(kpi_id)
+    return found.version if found else None
+
+
+def title_of(kpi_id: str) -> Words:
+    """The name of a key figure; the id of one that is no more."""
+    found = shipped().get(kpi_id)
+    return found.title if found else Words(en=kpi_id, zh=kpi_id)
+
+
+def owner_role(kpi_id: str) -> str:
+    """The role that answers for a key figure until somebody is named."""
+    found = shipped().get(kpi_id)
+    return found.owner if found else "director"

@@ -29,10 +29,10 @@ class Dimension(StrEnum):
 
 
 DIMENSION_NAMES: Final[dict[Dimension, str]] = {
-    Dimension.CLIENT: "Clients",
-    Dimension.SERVICE: "Service",
-    Dimension.PRODUCT: "Product",
-    Dimension.FINANCE: "Finance",
+    Dimension.CLIENT: "Client side",
+    Dimension.SERVICE: "Service side",
+    Dimension.PRODUCT: "Product side",
+    Dimension.FINANCE: "Financial side",
 }
 """What each is called, in English."""
 

@@ -95,7 +95,7 @@ def clustered_share(owner: npt.ArrayLike, hit: npt.ArrayLike) -> Figure | Absent
         return Absent.ROWS
     value = float(hits.mean())
     effective = n / max(1.0, _design(np.asarray(owner), hits - value, value * (1 - value)))
-    low, high = wilson(np.float64(value * effective), np.float64(effective))
+    low, high = wilson(np.asarray(value * effective), np.asarray(effective))
     return Figure(value, float(low), float(high), n)
 
 

@@ -131,9 +131,7 @@ def app_errors(reading: Reading) -> Answer:
     return Figure(told.value, low, told.high, int(found["sessions"].sum()))
 
 
-def _summed(
-    reading: Reading, table: str, sums: str, where: str
-) -> dict[str, npt.NDArray[Any]]:
+def _summed(reading: Reading, table: str, sums: str, where: str) -> dict[str, npt.NDArray[Any]]:
     assert reading.engine is not None
     month = reading.month
     return lake_query(

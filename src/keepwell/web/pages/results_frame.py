@@ -11,7 +11,9 @@ from keepwell.web.pages.admin_frame import Tab
 
 P = Permission
 
-TABS: Final[tuple[Tab, ...]] = ()
+TABS: Final[tuple[Tab, ...]] = (
+    Tab("Key figures", "/results/kpi", P.KPI_READ),
+)
 """In their order; the first that is open to a reader is where /results leads."""
 
 

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _reports()
     _values()
     _reviews()
+    _set_by_people()
     _run(GUARDS)
 
 
@@ -107,6 +108,9 @@ def _reviews() -> None:
     op.create_index(
         "ix_kpi_review_state", "kpi_review", ["state", "due_on", "review_id"], unique=False
     )
+
+
+def _set_by_people() -> None:
     op.create_table(
         "kpi_target",
         sa.Column("target_id", sa.String(length=40), nullable=False),
