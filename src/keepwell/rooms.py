@@ -20,6 +20,7 @@ ROOMS = (
     "keepwell.trust.evidence",
     "keepwell.trust.consent",
     "keepwell.learn.holdout",
+    "keepwell.learn.experiment",
     "keepwell.learn.kept",
     "keepwell.intervene.notice",
     "keepwell.intervene.clock",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,9 @@ from keepwell.api import has_desk, ingest, run
 from keepwell.intervene import publish as module
 from keepwell.intervene.publish import catch_up, publish_run
 from keepwell.learn.holdout.model import HoldoutArm
+from keepwell.learn.value.basis import basis_words
+from keepwell.learn.value.book import value_ranking
+from keepwell.observe.mapping_value import Value
 from keepwell.observe.spool_ingest import drain, spool_of
 from keepwell.observe.workspace import Workspace
 from keepwell.trust.book.model import Client, Generation
@@ -69,6 +73,45 @@ def test_the_desk_shows_what_the_run_found(desk, ran):
     profiles = [r for r in rows.values() if r.opened_on is not None]
     assert profiles
     assert {r.branch_id for r in profiles} - {None}
+
+
+def test_clients_are_published_with_what_they_are_worth(desk, ran, monkeypatch):
+    _, result = ran
+    # The small broker tells no commissions; a published tariff gives a line of income.
+    tariff = Value.model_validate({"commission_tiers": [{"turnover_from": 0, "bps": 25}]})
+    workspace = desk.frame.workspace
+    mapping = workspace.mapping.model_copy(update={"value": tariff})
+    rated = replace(workspace, mapping=mapping)
+    monkeypatch.setattr(desk, "frame", replace(desk.frame, workspace=rated))
+    number = publish_run(desk.frame, result).generation
+    book = value_ranking(rated, result.engine, result.ranking, result.version)
+    low, high = book.values.interval()
+    columns = (book.values.value, low, high, book.values.lost)
+    with desk.frame.read() as tx:
+        rows = {c.client_id: c for c in tx.session.scalars(select(Client))}
+        basis = tx.session.get(Generation, number).value_basis
+    for place, client in enumerate(book.ranking.clients):
+        row = rows[client]
+        found = (row.value, row.value_low, row.value_high, row.value_lost)
+        assert found == tuple(None if c[place] != c[place] else round(c[place]) for c in columns)
+    valued = [row for row in rows.values() if row.value is not None]
+    assert len(valued) == book.valued.sum() == basis["valued"] > 0
+    assert all(row.value_low < row.value < row.value_high for row in valued if row.value)
+    assert basis["lines"] == {"commission": True}
+    assert "cash_spread" in basis["absent"]
+    words = basis_words(basis, "en")
+    assert "At your rates: commission." in words
+    assert any(w.startswith("Not known, so in no value: ") and "cash spread" in w for w in words)
+    assert "按贵司费率：佣金。" in basis_words(basis, "zh")
+
+
+def test_without_any_income_known_clients_are_published_without_a_value(desk, ran):
+    number = publish_run(desk.frame, ran[1]).generation
+    with desk.frame.read() as tx:
+        rows = tx.session.scalars(select(Client)).all()
+        assert tx.session.get(Generation, number).value_basis is None
+    names = ("value", "value_low", "value_high", "value_lost")
+    assert {getattr(row, name) for row in rows for name in names} == {None}
 
 
 def test_what_the_lake_learned_is_shown_once(desk, ran, monkeypatch):

@@ -87,23 +87,15 @@ def _range(book: ValueBook, low: float, high: float) -> str | None:
     return None if None in ends else " … ".join(end or "" for end in ends)
 
 
-_RATES = {
-    "commission": ("commission_kept", "commission_tiers"),
-    "asset_fee": ("asset_fee_bps",),
-    "margin_interest": ("margin_spread_bps",),
-    "cash_spread": ("cash_spread_bps",),
-    "cost_to_serve": ("cost_to_serve",),
-}
-"""Settings behind each line."""
-
-
 def _show_lines(book: ValueBook) -> None:
     from keepwell.learn.value.margin import ABSENCES, LINE_NAMES
+    from keepwell.learn.value.rates import SETTINGS
 
     found = book.lines()
     rows: list[tuple[object, ...]] = []
     for line, name in LINE_NAMES.items():
-        rates = [s for s in _RATES[line] if s in book.rates.yours] or _RATES[line]
+        settings = SETTINGS[line]
+        rates = [s for s in settings if s in book.rates.yours] or settings
         if line in found:
             total, known = found[line]
             rows.append((tr(name), _money(book, total), known, book.rates.whose(rates[0])))

@@ -196,19 +196,76 @@ class ClockSettings(_Part):
     exit_settle_days: Annotated[int, Field(ge=1, le=250)] = 5
 
 
+class CapSettings(_Part):
+    """At most so many contacts that the desk begins, in any span of so many days.
+
+    Attributes:
+        most: contacts in the span; 0: none at all.
+        days: length of the sliding span.
+        channel: by this way; '': by all ways together.
+    """
+
+    most: Annotated[int, Field(ge=0, le=1000)]
+    days: Annotated[int, Field(ge=1, le=366)]
+    channel: Literal[
+        "", "phone", "sms", "email", "wecom", "app", "branch", "visit", "letter"
+    ] = ""  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.most}/{self.days}d" + (f" {self.channel}" if self.channel else "")
+
+
+def _cap(most: int, days: int, channel: Any = "") -> CapSettings:
+    return CapSettings(most=most, days=days, channel=channel)
+
+
 class ContactSettings(_Part):
-    """When a retention contact may be made.
+    """When, and how often, a retention contact may be made.
 
     Attributes:
         quiet_from: no retention contact from this time of day on, client's (workspace's) zone.
         quiet_until: until this one.
         require_consent: only with consent for marketing on record; without it a recorded refusal
             still stops every contact.
+        caps: limits on contacts with one client, by way and in all, each over a sliding span.
+        on_cap: what becomes of a recommended action when the limit of its best way is reached:
+            'downgrade' to another of its ways, 'delay' until it may go, or 'drop'.
+        longest_delay_days: an action that could go only later than this is not recommended.
     """
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
     require_consent: bool = False
+    caps: list[CapSettings] = [
+        _cap(3, 7), _cap(8, 30), _cap(2, 7, "phone"), _cap(2, 7, "sms"), _cap(2, 7, "email"),
+        _cap(3, 7, "wecom"), _cap(3, 7, "app"), _cap(1, 7, "branch"), _cap(1, 30, "visit"),
+        _cap(1, 30, "letter"),
+    ]  # fmt: skip
+    on_cap: Literal["downgrade", "delay", "drop"] = "downgrade"
+    longest_delay_days: Annotated[float, Field(ge=0, le=365)] = 7
+
+
+Minor = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class ActionSettings(_Part):
+    """What a minute of working time costs, in minor units of the workspace's currency.
+
+    Where nothing is set, managers cost what `value.budget.minute_cost` of keepwell.yaml says, and
+    everybody else what keepwell assumes. It assumes amounts in CNY: in another currency values
+    are not weighed against costs until all four are known.
+
+    Attributes:
+        manager_minute: of a relationship manager; assumed: 200.
+        adviser_minute: of an investment adviser; assumed: 300.
+        lead_minute: of a team or branch lead; assumed: 300.
+        director_minute: of a regional director; assumed: 600.
+    """
+
+    manager_minute: Minor | None = None
+    adviser_minute: Minor | None = None
+    lead_minute: Minor | None = None
+    director_minute: Minor | None = None
 
 
 class WebhookSettings(_Part):
@@ -304,7 +361,8 @@ class Settings(BaseSettings):
         case: retention cases.
         calendar: the calendars of clocks.
         clock: which promises of time are made.
-        contact: when a retention contact may be made.
+        contact: when, and how often, a retention contact may be made.
+        action: what working time costs.
         webhook: messages to other systems.
         kpi: key figures, their reviews and the two-weekly report.
         evidence: the evidence log.
@@ -333,6 +391,7 @@ class Settings(BaseSettings):
     calendar: CalendarSettings = CalendarSettings()
     clock: ClockSettings = ClockSettings()
     contact: ContactSettings = ContactSettings()
+    action: ActionSettings = ActionSettings()
     webhook: WebhookSettings = WebhookSettings()
     kpi: KpiSettings = KpiSettings()
     evidence: EvidenceSettings = EvidenceSettings()

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from keepwell.core.errors import DataError
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
 from keepwell.learn.holdout.service import draw
 from keepwell.learn.panel.write import prepared_panels
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.run import RunResult
+from keepwell.learn.value.basis import CONFIDENCE, basis_of
+from keepwell.learn.value.book import ValueBook, value_ranking
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake, parquet_sql
 from keepwell.observe.manifest import Manifest
@@ -84,6 +88,7 @@ def publish_run(frame: Frame, result: RunResult) -> Published:
     """
     manifest = result.data.versions.manifest
     ranking = result.ranking
+    book = _valued(frame, result)
     # Whoever refused profiling must not have a score, not even for a moment.
     caught = catch_up(frame, ("consent",), manifest)
     # The panels are written before and come into force when the pointer has moved.
@@ -91,15 +96,30 @@ def publish_run(frame: Frame, result: RunResult) -> Published:
         frame.workspace, result.engine, ranking, result.version, result.data
     ) as past:
         number = publish(
-            frame, book_rows(frame, ranking, manifest, past.changes), as_of=ranking.as_of,
+            frame, book_rows(frame, ranking, manifest, past.changes, book), as_of=ranking.as_of,
             model_version=result.version.id, manifest=manifest, before=draw,
+            value_basis=basis_of(book) if book else None,
         )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
     return Published(number, len(ranking.clients), int(ranking.scored.sum()), caught)
 
 
+def _valued(frame: Frame, result: RunResult) -> ValueBook | None:
+    """What the clients of the ranking are worth; None where no line of income is known."""
+    try:
+        return value_ranking(frame.workspace, result.engine, result.ranking, result.version)
+    except DataError as error:
+        if error.code != "value.income-unknown":
+            raise
+        return None
+
+
 def book_rows(
-    frame: Frame, ranking: Ranking, manifest: int, changes: Changes | None = None
+    frame: Frame,
+    ranking: Ranking,
+    manifest: int,
+    changes: Changes | None = None,
+    book: ValueBook | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The ranking with every client's profile as known at its instant, in the book's columns.
 
@@ -108,11 +128,12 @@ def book_rows(
         ranking: every client.
         manifest: number of the manifest that the ranking was made from.
         changes: client -> reason code -> change of its push in a week.
+        book: the values of the same ranking; None: none are known.
     """
     pinned = frame.workspace.lake.manifest(manifest)
     assert pinned is not None
     with frame.workspace.lake.connect(pinned) as engine:
-        engine.register("ranked", _ranked(ranking, changes or {}))
+        engine.register("ranked", _ranked(ranking, changes or {}, book))
         names = ", ".join(f'"{name}"' for name in SCHEMA.names)
         shown = engine.sql(
             f"select {names} from ({_joined(pinned)}) order by client_id",
@@ -154,16 +175,19 @@ def _of(table: str, columns: str) -> str:
     )
 
 
-def _ranked(ranking: Ranking, changes: Changes) -> pa.Table:
+def _ranked(ranking: Ranking, changes: Changes, book: ValueBook | None) -> pa.Table:
     told = ranking.explanations
+    unknown = np.full(len(ranking.clients), np.nan)
+    low, high = book.values.interval(CONFIDENCE) if book else (unknown, unknown)
     return pa.table(
         {
             "client_id": pa.array(ranking.clients, pa.string()),
             "manager": pa.array(ranking.manager, pa.string()),
-            "assets": pa.array(
-                np.nan_to_num(np.rint(ranking.assets)).astype(np.int64),
-                mask=np.isnan(ranking.assets),
-            ),
+            "assets": _whole(ranking.assets),
+            "value": _whole(book.values.value if book else unknown),
+            "value_low": _whole(low),
+            "value_high": _whole(high),
+            "value_lost": _whole(book.values.lost if book else unknown),
             "last_activity": pa.array(ranking.last_activity, pa.date32()),
             "note": pa.array([str(note) for note in ranking.note], pa.string()),
             "score": pa.array(ranking.score, from_pandas=True),
@@ -179,6 +203,11 @@ def _ranked(ranking: Ranking, changes: Changes) -> pa.Table:
             ),
         }
     )
+
+
+def _whole(amounts: npt.NDArray[np.float64]) -> pa.Array:
+    """Amounts in whole minor units; null where not known."""
+    return pa.array(np.nan_to_num(np.rint(amounts)).astype(np.int64), mask=np.isnan(amounts))
 
 
 def _reasons(explanation: Explanation, change: Mapping[str, float]) -> str:

@@ -165,6 +165,16 @@ UNSCOPED = {
         **dict.fromkeys(_KEY_FIGURES, "totals of the whole broker, no row about a client"),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",
         "/cases/reassign/{batch_id}/undo": "a batch of one's own, tested in the case room",
+        **dict.fromkeys(
+            (
+                "/experiments/{experiment_id}",
+                "/experiments/{experiment_id}/register",
+                "/experiments/{experiment_id}/draws",
+                "/experiments/{experiment_id}/looks",
+                "/experiments/{experiment_id}/stop",
+            ),
+            "an experiment as a whole, in counts; whom it draws is tested in its room",
+        ),
         "/evidence/entries/{entry_id}": "only roles that see everything may read evidence",
         "/evidence/entries/{entry_id}/receipt": "likewise",
     }.items()

@@ -15,6 +15,14 @@ MESSAGES: dict[str, str] = {
     "experiment.column-missing": (
         "The data have no column {column!r}; nearest: {nearest}. Columns: {known}."
     ),
+    "experiment.households-unknown": (
+        "The data know no ties between clients, so households cannot be drawn; draw clients."
+    ),
+    "experiment.look-early": (
+        "It is too early for the next look: outcomes of {units} units are known, {wanted} are "
+        "planned for it. Guardrails may be read at any time."
+    ),
+    "experiment.look-immature": "No outcome that is asked for is known before {at}.",
     "experiment.looks-wrong": (
         "Looks are shares of the planned information that increase and end at 1; got {looks}."
     ),
@@ -22,9 +30,25 @@ MESSAGES: dict[str, str] = {
     "experiment.metric-unknown": (
         "No metric {metric!r} was read out; nearest: {nearest}. Metrics: {known}."
     ),
+    "experiment.nobody-new": (
+        "There is nobody to draw: no client in your scope is scored, of the tiers and segments "
+        "chosen, in the contact arm of the hold-out, and in no other running experiment about "
+        "the same, who is not in this one already."
+    ),
     "experiment.outcome-missing": (
         "Column {column!r} has no finite number in {rows} rows. Who leaves the data leaves the "
         "comparison; settle what their outcome is before reading out."
     ),
+    "experiment.outcomes-unknown": (
+        "The horizon is over, but the data do not show yet who left; bring in newer data first."
+    ),
+    "experiment.secret-changed": (
+        "This experiment was begun with another secret of the desk ({known}, now {given}); "
+        "restore it, or arms drawn now would not fit."
+    ),
+    "experiment.state-wrong": (
+        "The experiment is {state}; this can be done only while it is {wanted}."
+    ),
+    "experiment.unknown": "There is no such experiment.",
     "experiment.value-wrong": "{name} must be {expected}; got {value}.",
 }

@@ -13,11 +13,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
+from keepwell.core.money import minor_exponent
 from keepwell.frame.database import Tx
 from keepwell.frame.problem import NotFound
 from keepwell.intervene.action import repo
-from keepwell.intervene.action.catalogue import FILE_NAME, Catalogue, TierCode
-from keepwell.intervene.action.facts import ClientFacts, ContactPolicy, Touch
+from keepwell.intervene.action.catalogue import FILE_NAME, Catalogue, TierCode, Who
+from keepwell.intervene.action.facts import Cap, ClientFacts, ContactPolicy, Touch
+from keepwell.intervene.action.recommend import (
+    ASSUMED_IN,
+    ASSUMED_MINUTES,
+    UNKNOWN,
+    Economics,
+    Outlook,
+)
 from keepwell.intervene.alert import repo as alerts
 from keepwell.intervene.case.model import Case
 from keepwell.intervene.case.policy import SCORE_REASONS, SERVICE_REASONS, higher
@@ -25,7 +33,9 @@ from keepwell.intervene.contact.policy import Aim, Channel
 from keepwell.intervene.contact.service import facts_of
 from keepwell.intervene.script.fill import ALERT_REASONS
 from keepwell.learn.holdout.policy import period_of
+from keepwell.learn.value.margin import INCOME
 from keepwell.trust.access.policy import Actor
+from keepwell.trust.book import generation_repo as generations
 from keepwell.trust.book.model import Client
 from keepwell.trust.book.service import get_client
 from keepwell.trust.consent import repo as consent
@@ -88,12 +98,52 @@ def was_warned(tx: Tx, case: Case) -> bool:
 
 
 def policy_of(tx: Tx) -> ContactPolicy:
-    """Quiet time and consent as the desk is set; the limits are those that ship."""
+    """Quiet time, limits and consent as the desk is set."""
     chosen = tx.frame.settings.contact
     return ContactPolicy(
         quiet_from=chosen.quiet_from, quiet_until=chosen.quiet_until,
+        caps=tuple(
+            Cap(cap.most, cap.days, Channel(cap.channel) if cap.channel else None)
+            for cap in chosen.caps
+        ),
+        on_cap=chosen.on_cap, longest_delay=timedelta(days=chosen.longest_delay_days),
         require_consent=chosen.require_consent,
     )  # fmt: skip
+
+
+def economics_of(tx: Tx) -> Economics | None:
+    """What a minute costs; None where that is neither set nor can be assumed.
+
+    Of a role: the desk's setting; of managers else what keepwell.yaml's budget names; else what
+    keepwell assumes, which is an amount in CNY and of no use in another currency.
+    """
+    frame = tx.frame
+    given = frame.settings.action
+    minute = {who: getattr(given, f"{who.value}_minute") for who in Who}
+    named = frame.workspace.mapping.value.budget.minute_cost
+    if minute[Who.MANAGER] is None and named is not None:
+        minute[Who.MANAGER] = round(named * 10 ** minor_exponent(frame.currency))
+    missing = [who for who, cost in minute.items() if cost is None]
+    if missing and frame.currency != ASSUMED_IN:
+        return None
+    known = {who: ASSUMED_MINUTES[who] if cost is None else cost for who, cost in minute.items()}
+    return Economics(frame.currency, known, assumed=bool(missing))
+
+
+def outlook_of(tx: Tx, client: Client | None) -> Outlook:
+    """Chance to leave, and what leaving takes away; a value needs to know what minutes cost.
+
+    Args:
+        tx: the unit of work.
+        client: in the book in force; None: nothing of them is known.
+    """
+    if client is None:
+        return UNKNOWN
+    if client.value_lost is None or economics_of(tx) is None:
+        return Outlook(p_leave=client.probability)
+    basis = generations.value_basis(tx, client.generation_id) or {}
+    absent = any(line in INCOME for line in basis.get("absent", ()))
+    return Outlook(client.probability, client.value_lost, partial=absent)
 
 
 def catalogue_of(tx: Tx) -> Catalogue:

@@ -44,5 +44,10 @@ class Recommended(Base):
     """Name and version of the script shown with it."""
     answer: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of what was answered; the same answer again is not stored."""
+    experiment_id: Mapped[str | None] = mapped_column(String(40))
+    """The running experiment of whose arm the first action is; null where none decided it."""
+    arm: Mapped[str | None] = mapped_column(String(100))
+    propensity: Mapped[float | None] = mapped_column()
+    """The chance with which the draw gave this arm."""
     record: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """`context` and `made` of `action.record`, from which it can be made again."""

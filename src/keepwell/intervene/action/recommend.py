@@ -1,10 +1,14 @@
 """Which action for which client: every decision of the gate, and what each that passes is worth.
 
-    expected = P(leave) x relative reduction x client value - minutes x cost of a minute - cost
+    expected = P(leave) x relative reduction x value lost - minutes x cost of a minute - cost
 
-in minor units of one currency. The reduction is what experiments have proven for this version of
-the action, or else what its file assumes, and the recommendation says which. The chance to leave
-and the client's value order what may be done; they neither open the gate nor change an action.
+in minor units of one currency. What counts is what *leaving* takes away (`ClientValue.lost`), not
+what the client is worth: that is an average over staying and leaving, has the chance to leave in it
+already and would count it twice. Of those who leave, the action keeps the share `reduction`; each
+one kept brings what a leaver takes away. The reduction is what experiments have proven for this
+version of the action, or else what its file assumes, and the recommendation says which. The chance
+to leave and the client's value order what may be done; they neither open the gate nor change an
+action.
 """
 
 from __future__ import annotations
@@ -30,6 +34,10 @@ ASSUMED_MINUTES: Final[dict[Who, int]] = {
 """Assumed cost of a minute in fen (CNY): 250,000 CNY a year over 120,000 minutes for a manager."""
 
 
+ASSUMED_IN: Final = "CNY"
+"""Currency of `ASSUMED_MINUTES`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Economics:
     """What time costs.
@@ -37,7 +45,7 @@ class Economics:
     Attributes:
         currency: ISO 4217 code of all amounts, client values included.
         minute: cost of a minute of each role, minor units.
-        assumed: nobody has set these costs yet.
+        assumed: nobody has set these costs yet, or not all of them.
     """
 
     currency: str = "CNY"
@@ -72,11 +80,14 @@ class Outlook:
 
     Attributes:
         p_leave: chance to leave within the horizon, 0 to 1.
-        value: what the client is worth when staying, minor units.
+        value: what leaving within that horizon takes away, minor units (`ClientValue.lost`).
+        partial: lines of income are not known, so that `value` is a lower bound: what is expected
+            above zero is expected at least, and what is not above zero is not known.
     """
 
     p_leave: float | None = None
     value: int | None = None
+    partial: bool = False
 
     def __post_init__(self) -> None:
         if self.p_leave is not None and not 0.0 <= self.p_leave <= 1.0:
@@ -114,7 +125,7 @@ class Recommendation:
         client_id: whose.
         at: when.
         owed: mandatory services, to be done whatever they are worth.
-        best: the action of the highest expected value above zero, or of the highest reduction
+        best: the action of the highest expected value above zero, or else of the highest reduction
             where values are not known and are ranked all the same; None when there is none.
         runner_up: the next one.
         options: every action in force with its decision, in the order of the ids.
@@ -236,6 +247,9 @@ def _option(cost: _Cost, decision: Decision, outlook: Outlook, strict: bool) -> 
     action, expected = cost.action, None
     if outlook.p_leave is not None and outlook.value is not None and cost.foreign is None:
         expected = round(outlook.p_leave * cost.reduction * outlook.value) - cost.cost
+        # A lower bound at or below zero says nothing; of an action that does harm, it is an upper.
+        if outlook.partial and expected <= 0 and cost.reduction > 0:
+            expected = None
     if decision.answer is not Answer.DROP and not action.mandatory:
         if cost.foreign is not None:
             decision = cost.foreign
@@ -246,13 +260,14 @@ def _option(cost: _Cost, decision: Decision, outlook: Outlook, strict: bool) -> 
     return Option(action, decision, expected, cost.reduction, cost.proven, cost.source)
 
 
-def _rank(option: Option) -> tuple[float, int, str]:
+def _rank(option: Option) -> tuple[bool, float, int, str]:
     """Most valuable first; among equals the shorter, then the id: no chance in it.
 
-    Chance and value are the client's: either all expected values are known, or none.
+    Actions whose expected value is not known come after those where it is, by their reduction.
     """
+    unknown = option.expected is None
     worth = -option.reduction if option.expected is None else -option.expected
-    return worth, option.action.minutes, option.action.id
+    return unknown, worth, option.action.minutes, option.action.id
 
 
 VALUE_UNKNOWN: Final = Decision(Answer.DROP, None, None, Stage.WORTH, "gate.value-unknown")

@@ -92,7 +92,7 @@ def record(
     return {
         "context": within,
         "facts": facts_record(facts),
-        "outlook": None if refuses else [outlook.p_leave, outlook.value],
+        "outlook": None if refuses else _outlook(outlook),
         "owed": [option.action.name for option in made.owed],
         "best": made.best.action.name if made.best else None,
         "runner_up": made.runner_up.action.name if made.runner_up else None,
@@ -236,6 +236,11 @@ def decision_from(stored: Mapping[str, Any]) -> Decision:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _outlook(outlook: Outlook) -> list[Any]:
+    """Chance and value; that the value is partial only where it is, as in the oldest records."""
+    return [outlook.p_leave, outlook.value, *([True] if outlook.partial else [])]
 
 
 def _option(option: Option) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Advice:
         case: the case.
         made: what is recommended, and every refusal.
         facts: what the gate was told.
+        outlook: chance to leave and value, as far as they are known.
         recommender: what decided.
         record: all that decided it, to be made again; `context` and `made`.
         answer: SHA-256 of what was answered.
@@ -61,6 +62,7 @@ class Advice:
     case: Case
     made: Recommendation
     facts: ClientFacts
+    outlook: Outlook
     recommender: Recommender
     record: dict[str, Any]
     answer: str
@@ -94,8 +96,10 @@ class ActionRefused(Conflict):
 def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     """What to do in a live case, now; nothing is stored.
 
-    Chance to leave is the score's; the client's value is not known to the desk yet, so that what
-    the gate lets pass is ordered by the relative reduction alone.
+    Chance to leave is the score's, value is what leaving takes away (`Client.value_lost`), not what
+    the client is worth: see `recommend`. Where the two are known, what the gate lets pass is
+    ordered by expected value, and what is not worth its cost is refused. Where the value is not
+    known, it is ordered by the relative reduction alone, and the answer says so.
 
     Raises:
         NotFound: no such case in scope, or it is closed.
@@ -105,8 +109,8 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
         raise NotFound("action.recommendation-none")
     client = gather.client_of(tx, actor, case)
     facts = gather.client_facts(tx, case, client, warned=gather.was_warned(tx, case))
-    outlook = Outlook(p_leave=client.probability if client else None)
     recommender = _recommender(tx)
+    outlook = gather.outlook_of(tx, client)
     made = recommender.one(facts, outlook)
     stored = context(recommender)
     kept = record_of(facts, outlook, made, context_digest(stored))
@@ -116,8 +120,8 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
             said, channel = option.action, option.decision.channel
             script = script_for(tx, actor, case, client, facts, said, channel)
     return Advice(
-        case, made, facts, recommender, {"context": stored, "made": kept}, _answer(kept), script,
-        said if script else None, repo.newest(tx, actor, case_id),
+        case, made, facts, outlook, recommender, {"context": stored, "made": kept}, _answer(kept),
+        script, said if script else None, repo.newest(tx, actor, case_id),
     )  # fmt: skip
 
 
@@ -236,7 +240,8 @@ def _recommender(tx: Tx) -> Recommender:
     day = tx.at.astimezone(tx.frame.zone).date()
     return Recommender(
         gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), tx.at, tx.frame.zone,
-        gather.policy_of(tx), Economics(tx.frame.currency), unvalued="rank",
+        gather.policy_of(tx), gather.economics_of(tx) or Economics(tx.frame.currency),
+        unvalued="rank",
     )  # fmt: skip
 
 

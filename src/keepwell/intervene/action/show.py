@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from keepwell.core.text import tr
 from keepwell.intervene.action.gate import STAGE_TITLES, Stage
-from keepwell.intervene.action.recommend import Option
+from keepwell.intervene.action.recommend import WORTH_NOTHING, Option, Recommendation
 from keepwell.intervene.action.schema import OptionOut, RecommendationOut, RefusalOut, ScriptOut
 from keepwell.intervene.action.service import Advice
+from keepwell.trust.access.mask import sees_bands
 from keepwell.trust.access.policy import Actor, Permission
 
 
@@ -14,29 +15,36 @@ def recommendation_out(advice: Advice, actor: Actor) -> RecommendationOut:
     """A stored recommendation, with what to say for those who contact clients."""
     made, row, locale = advice.made, advice.stored, actor.locale
     assert row is not None
-    known = made.best is not None and made.best.expected is not None
     return RecommendationOut(
         recommendation_id=row.recommendation_id, number=row.number, case_id=row.case_id,
-        client_id=row.client_id, at=row.at, basis="value" if known else "assumed-effect",
+        client_id=row.client_id, at=row.at, basis="value" if by_value(made) else "assumed-effect",
         currency=advice.recommender.economics.currency,
-        owed=[option_out(option, locale) for option in made.owed],
-        best=option_out(made.best, locale) if made.best else None,
-        runner_up=option_out(made.runner_up, locale) if made.runner_up else None,
+        owed=[option_out(option, actor) for option in made.owed],
+        best=option_out(made.best, actor) if made.best else None,
+        runner_up=option_out(made.runner_up, actor) if made.runner_up else None,
         refusals=[refusal_out(option, locale) for option in made.refusals],
         script=script_out(advice, actor),
     )  # fmt: skip
 
 
-def option_out(option: Option, locale: str) -> OptionOut:
-    """An action that may be done."""
-    action, decision = option.action, option.decision
+def by_value(made: Recommendation) -> bool:
+    """Whether what is recommended was ordered, or left out, by expected value."""
+    if made.best is not None:
+        return made.best.expected is not None
+    return any(option.decision.code == WORTH_NOTHING.code for option in made.options)
+
+
+def option_out(option: Option, actor: Actor) -> OptionOut:
+    """An action that may be done; no exact money for those who see bands."""
+    action, decision, locale = option.action, option.decision, actor.locale
     return OptionOut(
         action_id=action.id, version=action.version, title=action.title.say(locale),
         text=action.text.say(locale), aim=action.aim, situation=action.situation, who=action.who,
         who_title=action.who.title(locale), minutes=action.minutes, answer=decision.answer,
         channel=decision.channel, until=decision.until, code=decision.code,
         rules=list(decision.rules), words=decision.words(locale), skippable=decision.skippable,
-        expected=option.expected, reduction=option.reduction, proven=option.proven,
+        expected=None if sees_bands(actor) else option.expected, reduction=option.reduction,
+        proven=option.proven,
         source=option.source if option.proven else action.effect.source.say(locale),
     )  # fmt: skip
 

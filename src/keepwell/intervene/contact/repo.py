@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
@@ -46,6 +46,19 @@ def newest_of(tx: Tx, actor: Actor, client_id: str, limit: int) -> Sequence[Cont
         .limit(limit)
     )
     return tx.session.scalars(statement).all()
+
+
+def breaches(tx: Tx, code: str, since: datetime, until: datetime) -> dict[str, float]:
+    """Contacts by client that were made against rules whose code begins so, within a span."""
+    rows = tx.session.execute(
+        select(Contact.client_id, func.count())  # unscoped: summed over an arm
+        .where(
+            Contact.breach.startswith(code, autoescape=True), Contact.at >= since,
+            Contact.at < until,
+        )
+        .group_by(Contact.client_id)
+    )  # fmt: skip
+    return {client: float(count) for client, count in rows}
 
 
 def retention_between(tx: Tx, since: datetime, until: datetime) -> Sequence[Any]:

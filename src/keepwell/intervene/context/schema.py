@@ -31,6 +31,8 @@ class ContextOut(BaseModel):
     Attributes:
         client: profile, score and reasons, personal fields masked.
         why: the reasons in words, in the caller's language, most important first.
+        value_made_of: what the client's value is made of, in sentences of the caller's language;
+            empty where it is not known or not shown.
         as_of: instant of the scores.
         alerts: live alerts that are shown.
         cases: live cases with clocks, most urgent first.
@@ -44,6 +46,7 @@ class ContextOut(BaseModel):
 
     client: ClientOut
     why: list[str] = Field(examples=[["Trades less (trades in 90 days: 1, normally 6)"]])
+    value_made_of: list[str] = Field(examples=[["At assumed rates: fees on assets."]])
     as_of: datetime
     alerts: list[AlertOut]
     cases: list[CaseContext]

@@ -20,10 +20,12 @@ from keepwell.intervene.context import repo
 from keepwell.intervene.context.schema import CaseContext, ContextOut
 from keepwell.intervene.exit import repo as exits
 from keepwell.intervene.exit import schema as exit_schema
+from keepwell.learn.value.basis import basis_words
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book import generation_repo as generations
 from keepwell.trust.book.api import client_out
 from keepwell.trust.book.model import Client
+from keepwell.trust.book.schema import ClientOut
 from keepwell.trust.book.service import get_client
 from keepwell.trust.consent.schema import shown as consent_shown
 from keepwell.trust.consent.service import history
@@ -59,6 +61,7 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
     return ContextOut(
         client=shown,
         why=why(client, actor, tx.frame.currency),
+        value_made_of=_made_of(tx, actor, shown),
         as_of=generations.as_of(tx, client.generation_id),
         alerts=[AlertOut.model_validate(row) for row in alerts],
         cases=_cases(tx, actor, client_id),
@@ -72,6 +75,13 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
             for row in contacts.newest_of(tx, actor, client_id, MOST_CONTACTS)
         ],
     )
+
+
+def _made_of(tx: Tx, actor: Actor, shown: ClientOut) -> list[str]:
+    if shown.value is None:
+        return []
+    basis = generations.value_basis(tx, shown.generation_id)
+    return basis_words(basis, actor.locale) if basis else []
 
 
 def why(client: Client, actor: Actor, currency: str) -> list[str]:

@@ -123,3 +123,17 @@ def holds_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[ExitHold]]:
     for hold in tx.session.scalars(statement):
         found[hold.request_id].append(hold)
     return found
+
+
+def fallen_due(tx: Tx, since: datetime, until: datetime) -> Sequence[Any]:
+    """Client, due and completed of the requests that fell due within a span."""
+    return tx.session.execute(
+        select(  # unscoped: summed over an arm
+            ExitRequest.client_id, ExitRequest.due_at, ExitRequest.completed_at
+        )
+        .where(
+            ExitRequest.due_at >= since, ExitRequest.due_at < until,
+            ExitRequest.cancelled_at.is_(None),
+        )
+        .order_by(ExitRequest.request_id)
+    ).all()  # fmt: skip

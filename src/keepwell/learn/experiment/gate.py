@@ -84,11 +84,31 @@ class Gate:
             locale: language.
             metric: what to call the metric; default: its column.
         """
-        return tr(
-            _WORDS[self.passing, self.effect.metric.goal], locale,
-            metric=metric or self.effect.metric.name, least=percent(self.least, locale, 0),
-            low=_share(self.relative.low, locale), high=_share(self.relative.high, locale),
+        return passing_words(
+            self.passing, self.effect.metric.goal, metric or self.effect.metric.name, self.least,
+            (self.relative.low, self.relative.high), locale,
         )  # fmt: skip
+
+
+def passing_words(
+    passing: Passing, goal: str, metric: str, least: float, interval: tuple[float, float],
+    locale: str | None = None,
+) -> str:  # fmt: skip
+    """A finding of the gate in a sentence, 'en' or 'zh', such as one that was stored.
+
+    Args:
+        passing: what the gate said.
+        goal: of the metric, 'lower' or 'higher'.
+        metric: what to call it.
+        least: relative change asked for.
+        interval: of the relative difference.
+        locale: language.
+    """
+    low, high = interval
+    return tr(
+        _WORDS[passing, goal], locale, metric=metric, least=percent(least, locale, 0),
+        low=_share(low, locale), high=_share(high, locale),
+    )  # fmt: skip
 
 
 def stage_gate(effect: Effect, least: float = LEAST, level: float = 0.95) -> Gate:

@@ -6,7 +6,7 @@ stops; then the primary metric, good or bad. What a guardrail does not show is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -116,15 +116,30 @@ class Look:
             locale: language.
             metric: what to call the metric that decided; default: its column.
         """
-        told = tr(
-            _WORDS[self.verdict], locale, arm=self.arm, control=self.control,
-            metric=metric or self.because or "",
-        )  # fmt: skip
-        seen = tr(
-            "{share} of the planned information is there.", locale,
-            share=percent(self.fraction, locale, 0),
-        )  # fmt: skip
-        return tr("{first} {second}", locale, first=told, second=seen)
+        name = metric or self.because or ""
+        return verdict_words(self.verdict, self.arm, self.control, name, self.fraction, locale)
+
+
+def verdict_words(
+    verdict: Verdict, arm: str, control: str, metric: str, fraction: float,
+    locale: str | None = None,
+) -> str:  # fmt: skip
+    """A verdict in a sentence, 'en' or 'zh', such as one that was stored.
+
+    Args:
+        verdict: which.
+        arm: treated.
+        control: compared with.
+        metric: what to call the metric that decided.
+        fraction: share of the planned information.
+        locale: language.
+    """
+    told = tr(_WORDS[verdict], locale, arm=arm, control=control, metric=metric)
+    seen = tr(
+        "{share} of the planned information is there.", locale,
+        share=percent(fraction, locale, 0),
+    )  # fmt: skip
+    return tr("{first} {second}", locale, first=told, second=seen)
 
 
 def look(
@@ -169,7 +184,7 @@ def look(
 
     if ratio.stop:
         return seen(Verdict.RATIO, None, None, ())
-    rails = _guardrails(experiment, read, name, fraction)
+    rails = watch(experiment, read, name, fraction)
     primary = read.effect(experiment.primary.name, name).at(level)
     harmed = [one for one in rails if one.harmed]
     if harmed:
@@ -195,9 +210,26 @@ def _named(experiment: Experiment, arm: str | None) -> str:
     return name
 
 
-def _guardrails(
-    experiment: Experiment, read: ReadOut, arm: str, fraction: float
+def watch(
+    experiment: Experiment,
+    read: ReadOut,
+    arm: str,
+    fraction: float,
+    absent: Collection[str] = (),
 ) -> tuple[GuardrailRead, ...]:
+    """Read the guardrails of one treated arm; this may be done at any time, as often as one likes.
+
+    Args:
+        experiment: as registered; the chance of a false alarm is shared out among all its
+            guardrails and treated arms, whichever can be read.
+        read: has the guardrails' metrics.
+        arm: treated.
+        fraction: share of the planned information, above 0; of counts, clients times time.
+        absent: metrics that cannot be read.
+
+    Raises:
+        UsageError: `experiment.metric-unknown`.
+    """
     if not experiment.guardrails:
         return ()
     alpha = HARM_ALPHA / (len(experiment.guardrails) * len(experiment.treated))
@@ -207,6 +239,7 @@ def _guardrails(
             rail.metric, _harm(read.effect(rail.metric.name, arm), z), rail.margin
         )
         for rail in experiment.guardrails
+        if rail.metric.name not in absent
     )  # fmt: skip
 
 

@@ -152,18 +152,43 @@ def value_book(
         raise UsageError("value.as-of-early", as_of=days[0], ranked=days[1])
     say(tr("Rank the clients"))
     ranking = rank(engine, version.trained, version.definition, at, explained=0)
+    return value_ranking(workspace, engine, ranking, version, ranked, say)
+
+
+def value_ranking(
+    workspace: Workspace,
+    engine: LocalEngine,
+    ranking: Ranking,
+    version: ModelVersion,
+    ranked: datetime | None = None,
+    progress: Progress | None = None,
+) -> ValueBook:
+    """Value every client of a ranking; the one way for `keepwell value` and for a publication.
+
+    Args:
+        workspace: has the rates.
+        engine: what the ranking was made from.
+        ranking: every client, with the chance to leave.
+        version: the model behind it.
+        ranked: the instant that the model was trained to rank; default: that of the ranking.
+        progress: called with a line of text per step.
+
+    Raises:
+        DataError: no line of income is known.
+    """
+    say = progress or (lambda _: None)
     say(tr("Read what clients bring in"))
     rates = Rates.of(workspace)
-    found = margins(engine, at, rates, ranking.clients)
+    found = margins(engine, ranking.as_of, rates, ranking.clients)
     if not any(line in found.lines for line in INCOME):
         raise DataError("value.income-unknown")
     rule = survival_rule(version, rates)
     say(tr("Value the clients"))
     values = client_value(
         ranking.probability, found.total, rule, rates.months, rates.discount,
-        error=found.error, doubt=_doubt(workspace, engine, version, ranked),
+        error=found.error, doubt=_doubt(workspace, engine, version, ranked or ranking.as_of),
     )  # fmt: skip
-    return ValueBook(at, workspace.zone, version.id, rates, rule, ranking, found, values)
+    return ValueBook(ranking.as_of, workspace.zone, version.id, rates, rule, ranking, found, values)
 
 
 def survival_rule(version: ModelVersion, rates: Rates) -> SurvivalRule:

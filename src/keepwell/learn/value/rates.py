@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 BPS: Final = 1e-4
 
+SETTINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "commission": ("commission_kept", "commission_tiers"),
+    "asset_fee": ("asset_fee_bps",),
+    "margin_interest": ("margin_spread_bps",),
+    "cash_spread": ("cash_spread_bps",),
+    "cost_to_serve": ("cost_to_serve",),
+}
+"""Line of margin -> settings behind it."""
+
 OTHERS: Final = "default"
 """Key of the cost to serve of every segment that is not named."""
 
@@ -88,6 +97,14 @@ class Rates:
     def serving(self, segment: str | None) -> float | None:
         """Yearly cost of serving a client of a segment, minor units; None where none is given."""
         return self.cost_to_serve.get(segment or "", self.cost_to_serve.get(OTHERS))
+
+    def is_yours(self, line: str) -> bool:
+        """Whether a setting behind a line of margin stands in keepwell.yaml.
+
+        Args:
+            line: a key of `SETTINGS`.
+        """
+        return any(setting in self.yours for setting in SETTINGS[line])
 
     def whose(self, setting: str, locale: str | None = None) -> str:
         """Whether a setting is the broker's own or keepwell's assumption, in words.

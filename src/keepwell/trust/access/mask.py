@@ -8,6 +8,7 @@
 | opened_on | personal | shown | year |
 | region | personal | shown (a province) | shown |
 | assets | internal | shown | band |
+| value and its interval | made here | shown | left out |
 | facts of reasons | internal | shown | left out |
 
 What is masked can be seen with `client:unmask`, for a reason that is recorded. An export is
@@ -112,6 +113,22 @@ def show(actor: Actor, client: Profile, currency: str) -> Shown:
         reasons=_without_facts(client.reasons) if banded else client.reasons or [],
         masked=[] if clear else [f for f in UNMASKABLE if getattr(client, f) is not None],
     )
+
+
+VALUES: Final = ("value", "value_low", "value_high", "value_lost")
+"""What a client is worth, as the book has it."""
+
+
+def worth(actor: Actor, client: Any) -> dict[str, int | None]:
+    """A client's value, its interval and what leaving takes away; None for those who see bands.
+
+    Args:
+        actor: who looks.
+        client: row of the book.
+    """
+    if sees_bands(actor):
+        return dict.fromkeys(VALUES)
+    return {name: getattr(client, name) for name in VALUES}
 
 
 def mask_name(name: str | None) -> str | None:

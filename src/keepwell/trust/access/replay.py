@@ -55,11 +55,11 @@ class Once:
             KeyTaken: another request claims it at the same time.
             Conflict: it was used for another request, or its answer held a secret.
         """
-        known = self.known(tx)
-        if known is not None:
-            return known
+        # Asked once: between two looks another request may have committed, whose key must stay.
         old = repo.key_of(tx, self.user_id, self.key)
         if old is not None:
+            if self._counts(old, tx):
+                return self._again(old)
             tx.session.delete(old)
             tx.session.flush()
         self._row = IdempotencyKey(
@@ -80,9 +80,11 @@ class Once:
             Conflict: the key was used for another request, or its answer held a secret.
         """
         row = repo.key_of(tx, self.user_id, self.key)
-        if row is None or row.created_at < tx.at - KEY_KEPT:
-            return None
-        return self._again(row)
+        return self._again(row) if row is not None and self._counts(row, tx) else None
+
+    @staticmethod
+    def _counts(row: IdempotencyKey, tx: Tx) -> bool:
+        return row.created_at >= tx.at - KEY_KEPT
 
     def end(self, tx: Tx, response: Response, secret: bool) -> None:
         """Keep the answer in the same transaction as the effect."""

@@ -13,7 +13,7 @@ from keepwell.frame.paging import Cursor, Limit, Page
 from keepwell.frame.text import ClientId, Code, Id, Line
 from keepwell.trust.access.call import Call, Reply, allow
 from keepwell.trust.access.export import CSV, Format, download
-from keepwell.trust.access.mask import Shown, show
+from keepwell.trust.access.mask import Shown, show, worth
 from keepwell.trust.access.model import Unmasking
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book import read
@@ -46,6 +46,7 @@ def _fields(tx: Tx, actor: Actor, client: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {name: getattr(client, name) for name in _PLAIN}
     shown = show(actor, client, tx.frame.currency)
     fields.update(zip(shown.__slots__, _TREATED(shown), strict=True))
+    fields.update(worth(actor, client))
     return fields
 
 

@@ -26,9 +26,10 @@ WIDTHS: Final[dict[str, int]] = {
 
 UNSCORED: Final[dict[str, Any]] = {
     "score": None, "rank_score": -1.0, "probability": None, "coverage": None, "tier": "none",
-    "reasons": [], "top_reason": None,
+    "reasons": [], "top_reason": None, "value": None, "value_low": None, "value_high": None,
+    "value_lost": None,
 }  # fmt: skip
-"""What a client without a score looks like."""
+"""What a client without a score looks like; the value follows from the chance to leave."""
 
 
 def write(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -160,6 +161,11 @@ def remove_some(tx: Tx, generation_id: int, rows: int) -> int:
 def as_of(tx: Tx, generation_id: int) -> datetime:
     """The instant that a generation's scores are of."""
     return tx.session.get_one(Generation, generation_id).as_of
+
+
+def value_basis(tx: Tx, generation_id: int) -> dict[str, Any] | None:
+    """What a generation's values are made of; None where it has none."""
+    return tx.session.get_one(Generation, generation_id).value_basis
 
 
 def scored(tx: Tx, generation_id: int) -> int:

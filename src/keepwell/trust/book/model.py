@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from keepwell.frame.database import Base
+from keepwell.frame.database import Base, Json
 
 
 class Generation(Base):
@@ -30,6 +30,8 @@ class Generation(Base):
     scored: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column()
     published_at: Mapped[datetime | None] = mapped_column()
+    value_basis: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """What the clients' values are made of, as `keepwell.learn.value.basis`; null: no values."""
 
 
 class Pointer(Base):
@@ -57,7 +59,7 @@ def _by(column: str, rare: str | None = None) -> Index:
 
 
 class Client(Base):
-    """A client in one generation: profile, assets, score, tier, reasons."""
+    """A client in one generation: profile, assets, value, score, tier, reasons."""
 
     __tablename__ = "client"
     __table_args__ = (
@@ -98,6 +100,13 @@ class Client(Base):
     status: Mapped[str | None] = mapped_column(String(16))
     assets: Mapped[int | None] = mapped_column(BigInteger)
     """Minor units; null where they cannot be valued."""
+    value: Mapped[int | None] = mapped_column(BigInteger)
+    """What the client is worth: discounted margin, minor units; null where it is not known."""
+    value_low: Mapped[int | None] = mapped_column(BigInteger)
+    """Lower end of its interval; null where no error is known."""
+    value_high: Mapped[int | None] = mapped_column(BigInteger)
+    value_lost: Mapped[int | None] = mapped_column(BigInteger)
+    """What is lost by one who leaves within the model's horizon, minor units."""
     last_activity: Mapped[date | None] = mapped_column()
     note: Mapped[str] = mapped_column(String(16))
     """'scored', or why there is no score."""

@@ -12,7 +12,7 @@ from keepwell.frame.database import Tx
 from keepwell.frame.paging import encode_cursor, page_of, sort_key
 from keepwell.frame.problem import NotAllowed
 from keepwell.trust.access.export import MOST_ROWS
-from keepwell.trust.access.mask import UNMASKABLE, sees_bands, show
+from keepwell.trust.access.mask import UNMASKABLE, sees_bands, show, worth
 from keepwell.trust.access.model import Unmasking
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book import choice_repo, generation_repo, list_repo
@@ -27,7 +27,8 @@ from keepwell.trust.evidence.service import record
 HEADS: Final = (
     "client_id", "name", "phone", "birth_decade", "opened_year", "region", "city_tier",
     "investor_class", "risk_level", "manager_id", "adviser_id", "branch_id", "segment", "status",
-    "assets", "assets_band", "last_activity", "note", "score", "tier", "reasons",
+    "assets", "assets_band", "value", "value_low", "value_high", "value_lost", "last_activity",
+    "note", "score", "tier", "reasons",
 )  # fmt: skip
 """Columns of the CSV; always masked."""
 
@@ -133,8 +134,8 @@ def export_clients(
                 client.client_id, shown.name, shown.phone, shown.birth_decade, shown.opened_year,
                 shown.region, client.city_tier, client.investor_class, client.risk_level,
                 client.manager_id, client.adviser_id, client.branch_id, client.segment,
-                client.status, shown.assets, shown.assets_band, client.last_activity, client.note,
-                client.score, client.tier, codes,
+                client.status, shown.assets, shown.assets_band, *worth(actor, client).values(),
+                client.last_activity, client.note, client.score, client.tier, codes,
             )
         )  # fmt: skip
     return rows

@@ -36,6 +36,11 @@ class ClientOut(BaseModel):
         status: state of the relationship.
         assets: minor units; null where unknown, or for those who see bands.
         assets_band: under-100k, 100k-500k, 500k-2m or over-2m, in major units.
+        value: what the client is worth, minor units: discounted margin at the broker's rates and
+            at assumed ones; null where unknown, or for those who see bands.
+        value_low: lower end of its 95 % interval.
+        value_high: upper end of it.
+        value_lost: what leaving within the model's horizon would take away, minor units.
         last_activity: day of the last activity.
         note: 'scored', or why there is no score.
         score: 0 to 100.
@@ -66,6 +71,10 @@ class ClientOut(BaseModel):
     status: str | None = Field(examples=["open"])
     assets: int | None = Field(examples=[50_000_000])
     assets_band: str | None = Field(examples=["500k-2m"])
+    value: int | None = Field(examples=[1_200_000])
+    value_low: int | None = Field(examples=[950_000])
+    value_high: int | None = Field(examples=[1_450_000])
+    value_lost: int | None = Field(examples=[1_310_000])
     last_activity: date | None = Field(examples=["2026-02-27"])
     note: str = Field(examples=["scored"])
     score: float | None = Field(examples=[81.5])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,9 +42,10 @@ SCHEMA: Final = pa.schema(
         ("city_tier", pa.string()), ("investor_class", pa.string()), ("risk_level", pa.string()),
         ("assessed_on", pa.date32()), ("manager_id", pa.string()), ("adviser_id", pa.string()),
         ("branch_id", pa.string()), ("segment", pa.string()), ("status", pa.string()),
-        ("assets", pa.int64()), ("last_activity", pa.date32()), ("note", pa.string()),
-        ("score", pa.float64()), ("probability", pa.float64()), ("coverage", pa.float64()),
-        ("tier", pa.string()), ("reasons", pa.string()),
+        ("assets", pa.int64()), ("value", pa.int64()), ("value_low", pa.int64()),
+        ("value_high", pa.int64()), ("value_lost", pa.int64()), ("last_activity", pa.date32()),
+        ("note", pa.string()), ("score", pa.float64()), ("probability", pa.float64()),
+        ("coverage", pa.float64()), ("tier", pa.string()), ("reasons", pa.string()),
     ]
 )  # fmt: skip
 """Rows that `publish` takes; columns may be missing, `reasons` is JSON text."""
@@ -61,6 +62,7 @@ def publish(
     model_version: str,
     manifest: int,
     before: Before | None = None,
+    value_basis: Mapping[str, Any] | None = None,
 ) -> int:
     """Put clients and scores in force under a new generation.
 
@@ -77,6 +79,7 @@ def publish(
         manifest: number of the lake's manifest.
         before: called with the desk and the generation's number when all is written and nothing
             shown yet: the hold-out's draw.
+        value_basis: what the values are made of; None where there are none.
 
     Returns:
         The generation's number.
@@ -94,6 +97,7 @@ def publish(
                 {
                     "as_of": as_of, "model_version": model_version, "manifest": manifest,
                     "state": "building", "created_at": tx.at, "clients": 0, "scored": 0,
+                    "value_basis": dict(value_basis) if value_basis else None,
                 },
             )  # fmt: skip
         work = _Work(frame, number)
@@ -150,7 +154,7 @@ def sweep(frame: Frame, still: Callable[[], object] | None = None) -> int:
 
 
 def forget_score(tx: Tx, client_id: str) -> None:
-    """Take away a client's score, tier and reasons, in every generation (rule PI-4)."""
+    """Take away a client's score, tier, reasons and value, in every generation (rule PI-4)."""
     repo.forget(tx, client_id)
 
 
@@ -332,7 +336,7 @@ def _short(column: pa.Array, width: int) -> pa.Array:
 
 def _unscored(batch: pa.RecordBatch, refused: pa.Array) -> pa.RecordBatch:
     values = {"note": "refused", "tier": "none", "reasons": "[]"} | dict.fromkeys(
-        ("score", "probability", "coverage")
+        ("score", "probability", "coverage", "value", "value_low", "value_high", "value_lost")
     )
     columns = [
         pc.if_else(refused, pa.scalar(values[item.name], item.type), batch.column(item.name))

@@ -24,6 +24,7 @@ PARTS: Final = {
     "calendar": "Calendars",
     "clock": "Clocks",
     "contact": "Retention contacts",
+    "action": "Cost of working time",
     "webhook": "Webhooks",
     "kpi": "Key figures",
     "evidence": "Evidence",

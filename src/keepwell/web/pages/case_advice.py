@@ -13,6 +13,7 @@ from keepwell.frame.database import Tx
 from keepwell.frame.problem import RequestError
 from keepwell.intervene.action import service, show
 from keepwell.intervene.action.gate import ANSWER_TITLES, Answer
+from keepwell.intervene.action.recommend import Option
 from keepwell.intervene.action.schema import OptionOut
 from keepwell.intervene.contact.policy import CHANNEL_TITLES
 from keepwell.trust.access.policy import Actor
@@ -53,24 +54,27 @@ def advice_context(
         return {"advice": None, "using": None}
     found = service.advise(tx, actor, case["case_id"])
     locale = tongue.locale
-    owed = [_shown(show.option_out(option, locale), tongue) for option in found.made.owed]
+    owed = [_shown(option, actor, tongue) for option in found.made.owed]
     best, after = found.made.best, found.made.runner_up
     script = show.script_out(found, actor)
     first = found.first
     return {
         "advice": {
             "owed": owed,
-            "best": _shown(show.option_out(best, locale), tongue) if best else None,
-            "after": _shown(show.option_out(after, locale), tongue) if after else None,
+            "best": _shown(best, actor, tongue) if best else None,
+            "after": _shown(after, actor, tongue) if after else None,
             "script": script, "first": first.action.name if first else "",
             "script_of": found.said.name if found.said and script else "",
             "refusals": _grouped(found, locale),
+            "partial": found.outlook.partial,
+            "assumed_costs": found.recommender.economics.assumed,
         },
         "using": _using(tx, found, using, tongue),
     }  # fmt: skip
 
 
-def _shown(option: OptionOut, tongue: Tongue) -> dict[str, Any]:
+def _shown(known: Option, actor: Actor, tongue: Tongue) -> dict[str, Any]:
+    option = show.option_out(known, actor)
     name = f"{option.action_id}@{option.version}"
     return {
         "name": name, "link": "?use=" + quote(name) + "#contact", "title": option.title,
@@ -79,6 +83,7 @@ def _shown(option: OptionOut, tongue: Tongue) -> dict[str, Any]:
         "when": tongue.t(ANSWER_TITLES[option.answer]), "now": option.answer is not Answer.DELAY,
         "until": option.until, "words": option.words, "rules": option.rules,
         "skippable": option.skippable, "expected": option.expected,
+        "valued": known.expected is not None,
         "reduction": option.reduction, "proven": option.proven, "source": option.source,
         "ranked": not _is_owed(option),
     }  # fmt: skip

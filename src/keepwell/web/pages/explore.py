@@ -15,7 +15,7 @@ from keepwell.core.money import AMOUNT_LIMIT, minor_exponent
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import Cursor
 from keepwell.frame.text import ClientId, Code, Id, Line
-from keepwell.trust.access.mask import sees_bands, show
+from keepwell.trust.access.mask import sees_bands, show, worth
 from keepwell.trust.access.policy import Actor, Permission, Scope
 from keepwell.trust.book import read
 from keepwell.trust.book.api import Tier
@@ -35,9 +35,9 @@ KEPT: Final = "columns.clients"
 
 COLUMNS: Final = {
     "score": "Score", "tier": "Tier", "reason": "Main reason", "manager": "Manager",
-    "adviser": "Adviser", "branch": "Branch", "assets": "Assets", "segment": "Segment",
-    "status": "Status", "note": "Whether scored", "activity": "Last activity", "region": "Region",
-    "risk": "Risk level",
+    "adviser": "Adviser", "branch": "Branch", "assets": "Assets", "value": "Client value",
+    "segment": "Segment", "status": "Status", "note": "Whether scored",
+    "activity": "Last activity", "region": "Region", "risk": "Risk level",
 }  # fmt: skip
 """Columns besides the client's own, in their order, with their English names."""
 USUAL: Final = ("score", "tier", "reason", "manager", "branch", "assets", "segment", "status")
@@ -241,5 +241,5 @@ def _row(tx: Tx, actor: Actor, client: Any) -> dict[str, Any]:
         "adviser": client.adviser_id, "branch": client.branch_id, "assets": shown.assets,
         "band": shown.assets_band, "segment": client.segment, "status": client.status,
         "note": client.note, "activity": client.last_activity, "region": shown.region,
-        "risk": client.risk_level,
+        "risk": client.risk_level, "value": worth(actor, client)["value"],
     }  # fmt: skip
