@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 MESSAGES: dict[str, str] = {
-    "kpi.id-unknown": "There is no key figure {id!r}; nearest: {nearest}.",
     "kpi.owner-unfit": "{owner_id} is no active user who may work on reviews.",
     "kpi.report-unknown": "There is no such report.",
     "kpi.review-closed": "The review is closed.",

@@ -11,8 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from keepwell.core.errors import UsageError, nearest
-from keepwell.frame.data_file import NONE, Part, Words, read_entries, wrong
+from keepwell.frame.data_file import Part, Words, read_entries, wrong
 
 SHIPPED: Final = Path(__file__).parent / "kpis.yaml"
 
@@ -131,17 +130,6 @@ class Kpis(Mapping[str, Kpi]):
     def of(self, dimension: Dimension) -> list[Kpi]:
         """Those of one dimension."""
         return [kpi for kpi in self.values() if kpi.dimension is dimension]
-
-    def named(self, kpi_id: str) -> Kpi:
-        """A key figure.
-
-        Raises:
-            UsageError: there is none of this id.
-        """
-        if kpi_id not in self._newest:
-            close = nearest(kpi_id, list(self._newest)) or NONE
-            raise UsageError("kpi.id-unknown", id=kpi_id, nearest=close)
-        return self._newest[kpi_id]
 
 
 def read_kpis(text: str, file: str) -> Kpis:
