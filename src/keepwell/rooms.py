@@ -35,6 +35,7 @@ ROOMS = (
     "keepwell.intervene.rule",
     "keepwell.intervene.context",
     "keepwell.intervene.event",
+    "keepwell.intervene.kpi",
     "keepwell.intervene.webhook",
 )
 """In the order in which their subscribers hear of an event."""

@@ -153,10 +153,17 @@ _ADMINISTRATION = (
     "/clock-policies/{name}", "/clock-policies/{name}/activate", "/jobs/{job_id}/retry",
 )  # fmt: skip
 
+_KEY_FIGURES = (
+    "/kpis/{kpi_id}", "/kpis/{kpi_id}/targets", "/kpi-reviews/{review_id}",
+    "/kpi-reviews/{review_id}/notes", "/kpi-reviews/{review_id}/close",
+    "/kpi-reports/{report_id}",
+)  # fmt: skip
+
 UNSCOPED = {
     f"{_V1}{path}": why
     for path, why in {
         **dict.fromkeys(_ADMINISTRATION, "administration"),
+        **dict.fromkeys(_KEY_FIGURES, "totals of the whole broker, no row about a client"),
         **dict.fromkeys(
             ("/kept/{proof_id}", "/budgets/{proposal_id}", "/budgets/{proposal_id}/approve",
              "/budgets/{proposal_id}/reject"),
