@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -38,8 +40,8 @@ def own(lake, tmp_path):
     """The same with a database of the test's own."""
     desk, engine = lake
     file = tmp_path / "desk.sqlite"
-    with desk.frame.database.engine.connect() as connection:
-        connection.exec_driver_sql(f"vacuum into '{file}'")
+    with closing(sqlite3.connect(desk.frame.database.url.database)) as connection:
+        connection.execute(f"vacuum into '{file}'")
     mine = Desk.open(
         desk.frame.workspace.root, f"sqlite:///{file}", Ticker(NOW), holdout={"share": 0.3}
     )
