@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from keepwell.learn.value.flows import flows
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.ingest import ingest
 from keepwell.observe.workspace import Workspace
-from keepwell.learn.value.flows import flows
 from keepwell.rehearsal.future import Future
 from keepwell.rehearsal.truth import Tally, difference
 from keepwell.world.files.daily import LivingWorld
@@ -19,7 +19,9 @@ N, WARM, DAYS = 150, 25, 20
 
 @pytest.fixture(scope="module")
 def future(tmp_path_factory):
-    made = Future.of(LivingWorld(World(Scenario(), 11, N, WARM + DAYS), tmp_path_factory.mktemp("f")))
+    made = Future.of(
+        LivingWorld(World(Scenario(), 11, N, WARM + DAYS), tmp_path_factory.mktemp("f"))
+    )
     for _ in range(WARM):
         made.live()
     made.read()

@@ -35,6 +35,7 @@ COMMANDS = (
     "migrate",
     "user",
     "desk",
+    "kpi",
     "evidence",
     "script",
 )

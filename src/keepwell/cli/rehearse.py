@@ -113,7 +113,7 @@ def _show(done: Rehearsed) -> None:
 def _row(verdict: Verdict) -> tuple[object, ...]:
     one, two = verdict.clients, verdict.money
     return (
-        tr(POLICY_TITLES[verdict.policy]), verdict.contacts, verdict.minutes + verdict.service_minutes,
+        tr(POLICY_TITLES[verdict.policy]), verdict.contacts, verdict.minutes,
         round(one.estimate), f"{number(one.low)} – {number(one.high)}", round(one.truth),
         _cny(two.estimate), f"{_cny(two.low)} – {_cny(two.high)}", _cny(two.truth_cut),
         _cny(two.truth),

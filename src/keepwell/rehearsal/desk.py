@@ -21,7 +21,6 @@ from keepwell.core.ids import new_id
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
 from keepwell.frame.migrate import migrate
-
 from keepwell.frame.settings import Settings
 from keepwell.intervene.action.gate import Answer
 from keepwell.intervene.action.recommend import Option
@@ -85,6 +84,7 @@ class Clock:
         self.at = at
 
     def __call__(self) -> datetime:
+        """The time."""
         return self.at
 
     def to(self, at: datetime) -> None:
@@ -222,13 +222,13 @@ class Desk:
             if day in working:
                 self.clock.to(self.future.morning(day) + timedelta(hours=9))
                 self.run_jobs()
-                deeds = list(self._morning(day, step))
+                deeds = list(self._morning(day))
             lived = self.future.live(_actions(deeds))
             self._owe(day, step, deeds)
             self._evening(day, deeds, lived)
             tell(day)
 
-    def _morning(self, day: int, step: Step) -> Iterator[Deed]:
+    def _morning(self, day: int) -> Iterator[Deed]:
         """What the managers whose turn it is will do today; a client is taken up once a day."""
         turn = _working_number(day) % ROUND
         taken: set[int] = set()

@@ -56,7 +56,9 @@ class Plan:
         for name, low in least.items():
             value = getattr(self, name)
             if value < low:
-                raise UsageError("rehearsal.value-wrong", name=name, value=value, expected=f">= {low}")
+                raise UsageError(
+                    "rehearsal.value-wrong", name=name, value=value, expected=f">= {low}"
+                )
         if not 0.01 <= self.share <= 0.5:
             raise UsageError(
                 "rehearsal.value-wrong", name="share", value=self.share, expected="0.01 - 0.5"

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from keepwell.core.days import day_number
 from keepwell.core.errors import UsageError
 from keepwell.core.files import atomic_write
 from keepwell.core.version import __version__
@@ -18,10 +19,11 @@ from keepwell.frame.context import Frame
 from keepwell.intervene.publish import publish_run
 from keepwell.learn import run as job
 from keepwell.learn.ranking import rank
+from keepwell.learn.report.build import report_data
 from keepwell.learn.run import RunResult
 from keepwell.rehearsal.desk import Desk
 from keepwell.rehearsal.future import Future
-from keepwell.rehearsal.plan import KEEPWELL, Plan, Step, steps
+from keepwell.rehearsal.plan import KEEPWELL, Plan, steps
 from keepwell.rehearsal.rivals import MINUTES as CALL
 from keepwell.rehearsal.rivals import Rival, Service
 from keepwell.rehearsal.truth import Tally
@@ -98,7 +100,7 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
         rival = Rival(plan, branch, name, arms[0], desk.service, first)
         for step in steps(plan, begin):
             rival.step(step)
-            tell(name, step.first + step.days - (branch.today - plan.days), plan.days)
+            tell(name, branch.today - day_number(begin), plan.days)
         engine = branch.read(keep=False)
         verdicts.append(
             judge(name, branch, engine, baseline, arms, rival.spent, first.ranking, until)
@@ -155,7 +157,7 @@ def _with_desk(
     plan: Plan, desk: Desk, first: RunResult, begin: date, tell: Tell, prepare: Prepare
 ) -> tuple[Any, Any]:
     arms: Any = None
-    done = 0
+    first_day = day_number(begin)
     for step in steps(plan, begin):
         desk.publish(first, step)
         if arms is None:
@@ -163,11 +165,7 @@ def _with_desk(
             desk.hire()
             arms = desk.contact_arm()
 
-        def lived(day: int, step: Step = step) -> None:
-            tell(KEEPWELL, done + day - step.first + 1, plan.days)
-
-        desk.step(step, lived)
-        done += step.days
+        desk.step(step, lambda day: tell(KEEPWELL, day - first_day + 1, plan.days))
     return arms, _ending(desk, first)
 
 
@@ -179,7 +177,7 @@ def _ending(desk: Desk, first: RunResult) -> Any:
     at = future.morning(future.today - 1)
     ranking = rank(engine, first.version.trained, first.version.definition, at)
     planned = job.plan(future.workspace, engine, at.astimezone(engine.zone).date())
-    data = job.report_data(
+    data = report_data(
         future.workspace, engine, planned, ranking, first.version, None
     )  # fmt: skip
     publish_run(desk.frame, RunResult(data, ranking, None, first.version, (), engine), weeks=(0, 1))

@@ -1,4 +1,4 @@
-"""What a policy kept: the estimate from the hold-out, with its interval, and the truth beside it."""
+"""What a policy kept: the hold-out's estimate with its interval, and the truth beside it."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class LivingWorld:
         return day
 
     def delivered(self) -> None:
-        """See to it that all that was lived lies in data/; tables without news get an empty file."""
+        """See to it that all that was lived lies in data/; a table without news gets no row."""
         self._files.wait()
         self._batches.flush()
         for name in TABLES:

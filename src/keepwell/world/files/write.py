@@ -189,9 +189,7 @@ def _finish(folder: WorldFolder, scenario: Scenario, numbers: dict[str, int], ou
         part.rename(out)
 
 
-def _lived(
-    world: World, files: DayWriter, policy: Policy | None
-) -> Iterator[int]:
+def _lived(world: World, files: DayWriter, policy: Policy | None) -> Iterator[int]:
     """Live all days, and tell how many are written; while one is lived, the last is written."""
     for t in range(world.days):
         if t and t % DECIDED == 0 and t + HORIZON <= world.days:
