@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from keepwell.web.pages import results_kept, results_kpi, results_outcomes
+from keepwell.web.pages import results_actions, results_kept, results_kpi, results_outcomes
 from keepwell.web.pages.results_frame import tabs_for
 from keepwell.web.pages.visit import Visit, visiting
 
@@ -12,6 +12,7 @@ router = APIRouter(include_in_schema=False)
 router.include_router(results_kept.router)
 router.include_router(results_outcomes.router)
 router.include_router(results_kpi.router)
+router.include_router(results_actions.router)
 
 
 @router.get("/results")
