@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import uvicorn
@@ -11,7 +12,16 @@ import uvicorn
 from keepwell.cli import desk as command
 from keepwell.cli import main
 from keepwell.core.text import set_locale
+from keepwell.intervene.action.catalogue import Catalogue
 from tests.desk import token_of
+from tests.intervene.action.test_recommendation import IDLE, warn
+
+# The command line has the real clock: the assessment must be valid whenever this runs.
+ADVISED = {
+    "manager_id": "m1", "branch_id": "bn", "score": 80.0, "probability": 0.2, "tier": "moderate",
+    "name": "王小明", "reasons": [IDLE], "investor_class": "ordinary", "risk_level": "C1",
+    "assessed_on": datetime.now(UTC).date() - timedelta(days=30),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -27,9 +37,9 @@ def place(sqlite_desk, monkeypatch):
 def run(place, capsys, monkeypatch):
     """Run `keepwell desk …` in the workspace as m1; gives exit code, output and errors."""
 
-    def call(*words, login="m1"):
+    def call(*words, login="m1", lang="en"):
         options = ["-w", str(place.frame.workspace.root), *(["--as", login] if login else [])]
-        monkeypatch.setattr("sys.argv", ["keepwell", "--lang", "en", "desk", *options, *words])
+        monkeypatch.setattr("sys.argv", ["keepwell", "--lang", lang, "desk", *options, *words])
         code = 0
         try:
             main()
@@ -71,6 +81,24 @@ def test_clients_and_their_context(run):
     code, out, _ = run("client", "c1")
     assert code == 0
     assert "Client: c1" in out
+
+
+def test_what_to_do_in_a_case_what_to_say_and_why_nothing_else(place, run):
+    case = json.loads(run("open", "c1", "--json")[1])["case_id"]
+    assert run("recommend", case)[1].startswith("Nothing is recommended now.\n\nWhy nothing else")
+    place.publish([{"client_id": "c2", **ADVISED}])
+    warned = warn(place, "c2")
+    told = run("recommend", warned)[1]
+    title = Catalogue.shipped().version("service-call", 1).title
+    assert f"What to do: {title.en} (service-call@1)" in told
+    assert "Client value unknown: ordered by the assumed effect alone." in told
+    assert "Hello 王**, this is Person m1 of Test broker." in told
+    assert "SU-1, SU-2" in told
+    whole = json.loads(run("recommend", warned, "--json")[1])
+    assert (whole["case_id"], whole["basis"]) == (warned, "assumed-effect")
+    chinese = run("recommend", warned, lang="zh")[1]
+    assert f"建议动作: {title.zh}" in chinese
+    assert "为什么不是其他动作" in chinese
 
 
 def test_lists_are_empty_or_json(run):

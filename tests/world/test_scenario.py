@@ -149,6 +149,7 @@ TYPOS = [
     ),
     ({"happenings": [{"knd": "news", "day": -1}]}, "happenings.1.knd", "happenings.1.kind"),
     ({"leaving": {"zzz": 1}}, "leaving.zzz", "–"),
+    ({"people.age": [1]}, "people.age", "people: {age: …}"),
 ]
 
 
@@ -168,9 +169,14 @@ WRONG = [
     ({"leaving": {"closes": 2}}, "leaving.closes", "at most 1", "不得大于 1"),
     ({"leaving": {"hazard": -1}}, "leaving.hazard", "at least 0", "不得小于 0"),
     ({"leaving": {"closes": "x"}}, "leaving.closes", "a number", "数字"),
-    ({"leaving": {"days": [1, 2]}}, "leaving.days", "too short", "太短"),
-    ({"leaving": {"days": [1] * 5}}, "leaving.days", "at most 4", "最多应为 4"),
-    ({"leaving": {"days": 3}}, "leaving.days", "a list", "列表"),
+    ({"leaving": {"days": [1, 2]}}, "leaving.days", "4 values", "4 个值"),
+    ({"leaving": {"days": [1] * 5}}, "leaving.days", "4 values", "4 个值"),
+    ({"leaving": {"days": 3}}, "leaving.days", "4 values", "4 个值"),
+    ({"help": {"effect": [0] * 8}}, "help.effect.1", "8 rows of 8 values", "8 行，每行 8 个值"),
+    ({"leaving": {"view_signs": []}}, "leaving.view_signs", "5 rows of 6 values", "5 行，每行 6"),
+    ({"help": {"wakes": [5] * 8}}, "help.wakes", "between 0 and 1", "0 与 1 之间"),
+    ({"leaving": {"at_once": 0.6, "drift": 0.6}}, "leaving", "at_once and drift", "at_once 与"),
+    ({"leaving": {"closes": 0.6, "moves": 0.6}}, "leaving", "closes and moves", "closes 与"),
     ({"leaving": 3}, "leaving", "names and values", "名称和值"),
     ({"market": {"first_regime": "crsh"}}, "market.first_regime", "nearest: crash", "：crash"),
     ({"happenings": [{"kind": "outtage"}]}, "happenings.1.kind", "nearest: outage", "：outage"),

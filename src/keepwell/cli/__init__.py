@@ -21,6 +21,7 @@ COMMANDS = (
     "ingest",
     "run",
     "value",
+    "kept",
     "explain",
     "indicators",
     "actions",

@@ -203,6 +203,19 @@ def case(context: typer.Context, case_id: CaseArgument, as_json: JsonOption = Fa
         table(notes, False, ["at", "author", "text"])
 
 
+@_app.command("recommend")
+def recommend(context: typer.Context, case_id: CaseArgument, as_json: JsonOption = False) -> None:
+    """What to do in a live case, what to say, and why nothing else."""
+    with _opened(context) as desk:
+        found = desk.recommendation(case_id)
+    if as_json:
+        write_json(found)
+        return
+    from keepwell.cli.desk_advice import show_advice
+
+    show_advice(found)
+
+
 @_app.command("open")
 def open_case(
     context: typer.Context,

@@ -117,6 +117,13 @@ class Desk:
         """One case in full, with its clocks."""
         return self.wire.get(f"/cases/{_part(case_id)}")
 
+    def recommendation(self, case_id: str) -> Item:
+        """What to do in a live case now, what to say, and every refusal with its reason.
+
+        An answer that differs from the one before is kept with all that decided it.
+        """
+        return self.wire.get(f"/cases/{_part(case_id)}/recommendation")
+
     def open_case(
         self,
         client_id: str,

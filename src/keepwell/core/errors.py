@@ -213,7 +213,7 @@ ERRORS: dict[str, str] = {
         "docs/reference/scenarios.md."
     ),
     "world.parameter-wrong": (
-        "{file}: {parameter}: {value!r} is not acceptable: {problem}. Default: {default}."
+        "{file}: {parameter}: {value!r} is not acceptable: {problem}.{default}"
     ),
     "world.scenario-broken": (
         "{file} is not a scenario; sections such as leaving or happenings are expected, with "

@@ -322,6 +322,17 @@ class EvidenceSettings(_Part):
     checkpoint_seconds: Annotated[int, Field(ge=1, le=86_400)] = 10
 
 
+class KeptSettings(_Part):
+    """Proofs of what was kept.
+
+    Attributes:
+        days: after a publication what was kept is computed anew when the newest proof is older
+            than so many days; 0: only when somebody asks.
+    """
+
+    days: Annotated[int, Field(ge=0, le=366)] = 7
+
+
 class Settings(BaseSettings):
     """All settings of the desk.
 
@@ -351,6 +362,7 @@ class Settings(BaseSettings):
         webhook: messages to other systems.
         evidence: the evidence log.
         writer: a language model that words scripts anew.
+        kept: proofs of what was kept.
     """
 
     model_config = SettingsConfigDict(
@@ -379,6 +391,7 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = WebhookSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     writer: WriterSettings = WriterSettings()
+    kept: KeptSettings = KeptSettings()
 
     @classmethod
     def settings_customise_sources(

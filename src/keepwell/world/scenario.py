@@ -36,6 +36,8 @@ _NUMBER: Final = "a number is expected"
 _WHOLE: Final = "a whole number is expected"
 _DATE: Final = "a date such as 2024-01-02 is expected"
 _LIST: Final = "a list is expected"
+_VALUES: Final = "{count} values are expected"
+_ROWS: Final = "{rows} rows of {columns} values each are expected"
 _NAMES: Final = "names and values are expected"
 PROBLEMS: Final = {
     "greater_than_equal": "at least {ge} is expected",
@@ -52,8 +54,8 @@ PROBLEMS: Final = {
     "date_from_datetime_parsing": _DATE,
     "date_from_datetime_inexact": _DATE,
     "tuple_type": _LIST,
-    "missing": "the list is too short",
-    "too_long": "{actual_length} values where at most {max_length} are expected",
+    "missing": _LIST,
+    "too_long": _LIST,
     "string_type": "text is expected",
     "model_type": _NAMES,
     "model_attributes_type": _NAMES,
@@ -268,20 +270,38 @@ def _wrong(fault: ErrorDetails, document: Document) -> UsageError:
             parameter=".".join(steps),
             nearest=_nearest(place, steps) or "–",
         )
+    value = fault["input"]
+    if fault["type"] == "missing" and isinstance(place[-1], int):
+        steps.pop()  # the list is wrong, not the entry that it lacks
+    default = _default(place)
     return UsageError(
         "world.parameter-wrong",
         file=file,
         parameter=".".join(steps),
-        value=fault["input"],
-        problem=_problem(fault),
-        default=_default(place),
+        value=value,
+        problem=_shape(place) if PROBLEMS.get(fault["type"]) == _LIST else _problem(fault),
+        default=tr(" Default: {value}.", value=default) if default else "",
     )
+
+
+def _shape(place: tuple[int | str, ...]) -> str:
+    """How many values a list takes, in the current language."""
+    names = [step for step in place if isinstance(step, str)]
+    field = parameters().get(".".join(names))
+    shape = list(np.shape(field.get_default())) if field is not None else []
+    if len(shape) == 2:
+        return tr(_ROWS, rows=shape[0], columns=shape[1])
+    fixed = field is not None and Ellipsis not in get_args(field.annotation)
+    return tr(_VALUES, count=shape[0]) if len(shape) == 1 and fixed else tr(_LIST)
 
 
 def _nearest(place: tuple[int | str, ...], steps: list[str]) -> str:
     """The known name nearest to an unknown one: the same elsewhere, alike here, alike elsewhere."""
     elsewhere = {name.rpartition(".")[2]: name for name in reversed(parameters())}
     wanted = steps[-1]
+    if wanted in parameters():
+        section, _, name = wanted.partition(".")
+        return f"{section}: {{{name}: …}}"
     if wanted in elsewhere:
         return elsewhere[wanted]
     model: type[Part] | None = Scenario
@@ -308,10 +328,10 @@ def _problem(fault: ErrorDetails) -> str:
 
 
 def _default(place: tuple[int | str, ...]) -> str:
-    """The default of a parameter, for people; '–' where it has none or a long one."""
+    """The default of a parameter, for people; empty where it has none or a long one."""
     value: Any = Scenario().model_dump(mode="json")
     for step in place:
         if isinstance(value, dict) and step in value:
             value = value[step]
     plain = not isinstance(value, dict) and place[0] != "happenings"
-    return str(value) if plain and len(str(value)) <= _LONG else "–"
+    return str(value) if plain and len(str(value)) <= _LONG else ""

@@ -6,6 +6,7 @@ import inspect
 from importlib.resources import files
 from typing import Any, Final
 
+from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
 from keepwell.world.scenario import SHIPPED, Happening, Scenario, load_scenario, parameters, shipped
@@ -131,7 +132,7 @@ def _value(value: Any) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """Bounds of a number, or the words that may stand there."""
+    """Bounds of a number, what a list must keep to, or the words that may stand there."""
     words = getattr(field.annotation, "__args__", ())
     if words and all(isinstance(word, str) for word in words):
         return ", ".join(f"`{word}`" for word in words)
@@ -141,7 +142,9 @@ def _allowed(field: FieldInfo) -> str:
         for sign, name in (("≥", "ge"), ("≤", "le"))
         if hasattr(limit, name)
     ]
-    return ", ".join(bounds)
+    words = [rule.func.__doc__ or "" for rule in field.metadata if isinstance(rule, AfterValidator)]
+    rules = [text[:1].lower() + text[1:].rstrip(".") for text in words]
+    return ", ".join(bounds + rules)
 
 
 def _cell(text: str) -> str:

@@ -156,6 +156,11 @@ UNSCOPED = {
     f"{_V1}{path}": why
     for path, why in {
         **dict.fromkeys(_ADMINISTRATION, "administration"),
+        **dict.fromkeys(
+            ("/kept/{proof_id}", "/budgets/{proposal_id}", "/budgets/{proposal_id}/approve",
+             "/budgets/{proposal_id}/reject"),
+            "a figure over everybody drawn, which names no client",
+        ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",
         "/cases/reassign/{batch_id}/undo": "a batch of one's own, tested in the case room",
         **dict.fromkeys(

@@ -1,11 +1,11 @@
-"""Table of recommendations: what the desk recommended in a case, and all that decided it."""
+"""Tables of recommendations: what the desk recommended in a case, and what it refused."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base, Json
@@ -51,3 +51,30 @@ class Recommended(Base):
     """The chance with which the draw gave this arm."""
     record: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """`context` and `made` of `action.record`, from which it can be made again."""
+
+
+class Refused(Base):
+    """Why a recommendation left actions out: one row for each code, so that they can be counted.
+
+    Nothing new is said here: the recommendation's record has it all. The rows of a client who
+    refuses profiling are deleted (rule PI-4).
+    """
+
+    __tablename__ = "refusal"
+    __table_args__ = (Index("ix_refusal_at", "at", "code", "client_id"),)
+
+    recommendation_id: Mapped[str] = mapped_column(
+        ForeignKey("recommendation.recommendation_id"), primary_key=True
+    )
+    code: Mapped[str] = mapped_column(String(60), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16))
+    """Where it was held: eligible, suitable, consent, caps or worth."""
+    case_id: Mapped[str] = mapped_column(String(40))
+    client_id: Mapped[str] = mapped_column(String(200), index=True)
+    at: Mapped[datetime] = mapped_column()
+    rules: Mapped[list[Any]] = mapped_column(Json)
+    """Ids of the rules behind it."""
+    actions: Mapped[list[Any]] = mapped_column(Json)
+    """Names of the actions refused so, such as 'maturing-talk@1'."""
+    fields: Mapped[dict[str, Any]] = mapped_column(Json)
+    """What the words of the first one name."""

@@ -1,15 +1,17 @@
-"""Queries of recommendations, and of the contacts that their limits count."""
+"""Queries of recommendations and refusals, and of the contacts that their limits count."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from keepwell.frame.database import Tx
-from keepwell.intervene.action.model import Recommended
+from keepwell.frame.paging import page_of
+from keepwell.intervene.action.model import Recommended, Refused
 from keepwell.intervene.contact.model import Contact
 from keepwell.intervene.contact.policy import Direction
 from keepwell.trust.access.policy import Actor
@@ -55,3 +57,80 @@ def forget(tx: Tx, client_id: str) -> None:
         .values(**_EMPTY)
         .execution_options(synchronize_session="fetch")
     )
+    tx.session.execute(
+        delete(Refused)  # unscoped: the client's own word
+        .where(Refused.client_id == client_id)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which refusals; None: whatever.
+
+    Attributes:
+        since: not before, UTC.
+        until: before, UTC.
+        code: why.
+        stage: where they were held.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    code: str | None = None
+    stage: str | None = None
+
+
+def refusals(
+    tx: Tx, actor: Actor, wanted: Wanted, limit: int, cursor: str | None
+) -> Sequence[Refused]:
+    """A page of refusals, the newest first, one row longer if more follow."""
+    statement = select(Refused).where(scoped(tx, actor, Refused.client_id), *_conditions(wanted))
+    order = [(Refused.recommendation_id, True), (Refused.code, False)]
+    return tx.session.scalars(page_of(statement, order, [str, str], limit, cursor)).all()
+
+
+def refusal_counts(tx: Tx, actor: Actor, wanted: Wanted) -> Sequence[Any]:
+    """Per code: its stage, recommendations, clients, and the newest recommendation; most first."""
+    number = func.count()
+    statement = (
+        select(
+            Refused.code, func.max(Refused.stage), number,
+            func.count(Refused.client_id.distinct()), func.max(Refused.recommendation_id),
+        )
+        .where(scoped(tx, actor, Refused.client_id), *_conditions(wanted))
+        .group_by(Refused.code)
+        .order_by(number.desc(), Refused.code)
+    )  # fmt: skip
+    return tx.session.execute(statement).all()
+
+
+def refused_as(tx: Tx, actor: Actor, names: Sequence[tuple[str, str]]) -> dict[str, Refused]:
+    """One refusal for each code, by code.
+
+    Args:
+        tx: the unit of work.
+        actor: whose scope.
+        names: recommendation and code of each.
+    """
+    ids = {recommendation for recommendation, _ in names}
+    found = tx.session.scalars(
+        select(Refused).where(
+            scoped(tx, actor, Refused.client_id), Refused.recommendation_id.in_(ids)
+        )
+    )
+    wanted = set(names)
+    return {row.code: row for row in found if (row.recommendation_id, row.code) in wanted}
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        found.append(Refused.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(Refused.at < wanted.until)
+    if wanted.code is not None:
+        found.append(Refused.code == wanted.code)
+    if wanted.stage is not None:
+        found.append(Refused.stage == wanted.stage)
+    return found

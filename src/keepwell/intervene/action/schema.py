@@ -1,13 +1,13 @@
-"""What the API says about recommendations."""
+"""What the API says about actions, recommendations and refusals."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from keepwell.intervene.action.catalogue import Situation, Who
+from keepwell.intervene.action.catalogue import Need, Situation, Who
 from keepwell.intervene.action.gate import Answer, Stage
 from keepwell.intervene.contact.policy import Aim, Channel
 
@@ -140,3 +140,136 @@ class RecommendationOut(BaseModel):
     runner_up: OptionOut | None
     refusals: list[RefusalOut]
     script: ScriptOut | None
+
+
+class ActionOut(BaseModel):
+    """An action of the catalogue in force.
+
+    Attributes:
+        action_id: its name for programs.
+        version: its version.
+        since: first day on which it may be used.
+        title: in the caller's language.
+        text: what staff do, and what they leave.
+        aim: to keep the client, or for the client's own business.
+        mandatory: a service that is owed, whatever it is worth.
+        situation: what an owed service is about.
+        who: who carries it out.
+        who_title: the same in words.
+        minutes: of working time.
+        time_cost: what those minutes cost, minor units of `currency`; null where nobody has set it
+            and nothing can be assumed.
+        cost: what it costs besides, minor units of `cost_currency`.
+        cost_currency: ISO 4217 code.
+        currency: the workspace's, ISO 4217 code.
+        channels: ways to do it, best first.
+        tiers: tiers that it fits.
+        reasons: reason codes that it fits; null: any.
+        need: what suitability must say first.
+        level: the highest product level that it may speak for.
+        purposes: consents that must be on record.
+        cool_down_days: so long it is not done again.
+        reduction: relative reduction of the chance to leave.
+        proven: whether an experiment has shown it; otherwise it is assumed.
+        low: lower end of what was shown.
+        high: upper end of it.
+        source: where the reduction comes from.
+    """
+
+    action_id: str = Field(examples=["service-call"])
+    version: int = Field(examples=[1])
+    since: date = Field(examples=["2020-01-01"])
+    title: str = Field(examples=["Service call"])
+    text: str = Field(examples=["Ask how satisfied the client is."])
+    aim: Aim = Field(examples=["retention"])
+    mandatory: bool = Field(examples=[False])
+    situation: Situation = Field(examples=["any"])
+    who: Who = Field(examples=["manager"])
+    who_title: str = Field(examples=["Relationship manager"])
+    minutes: int = Field(examples=[15])
+    time_cost: int | None = Field(examples=[3000])
+    cost: int = Field(examples=[0])
+    cost_currency: str = Field(examples=["CNY"])
+    currency: str = Field(examples=["CNY"])
+    channels: list[Channel] = Field(examples=[["phone"]])
+    tiers: list[str] = Field(examples=[["moderate", "severe"]])
+    reasons: list[str] | None = Field(examples=[None])
+    need: Need = Field(examples=["none"])
+    level: str | None = Field(examples=[None])
+    purposes: list[str] = Field(examples=[[]])
+    cool_down_days: int = Field(examples=[30])
+    reduction: float = Field(examples=[0.11])
+    proven: bool = Field(examples=[False])
+    low: float | None = Field(examples=[None])
+    high: float | None = Field(examples=[None])
+    source: str = Field(examples=["Assumed, no experiment yet"])
+
+
+class ActionsOut(BaseModel):
+    """The catalogue in force.
+
+    Attributes:
+        items: its actions, by id.
+    """
+
+    items: list[ActionOut]
+
+
+class RefusedOut(BaseModel):
+    """Why a stored recommendation left actions out.
+
+    Attributes:
+        recommendation_id: which recommendation.
+        case_id: in which case.
+        client_id: about whom.
+        at: when.
+        stage: where they were held.
+        stage_title: the same in words.
+        code: why.
+        rules: ids of the rules behind it.
+        words: why, in the caller's language.
+        actions: names and versions of the actions refused so.
+    """
+
+    recommendation_id: str = Field(examples=["advice_01kdvdna00fgzjsdqkfb56fv6q"])
+    case_id: str = Field(examples=["case_01kdvdna00fgzjsdqkfb56fv6q"])
+    client_id: str = Field(examples=["c1"])
+    at: datetime = Field(examples=[_AT])
+    stage: Stage = Field(examples=["suitable"])
+    stage_title: str = Field(examples=["Suitable"])
+    code: str = Field(examples=["suitability.level-above"])
+    rules: list[str] = Field(examples=[["SU-1", "SU-2"]])
+    words: str = Field(
+        examples=["R2 is above the client's level C1; it may not be recommended (rule SU-2)."]
+    )
+    actions: list[str] = Field(examples=[["maturing-talk@1"]])
+
+
+class RefusalCount(BaseModel):
+    """How often a code refused.
+
+    Attributes:
+        code: why.
+        stage: where the actions were held.
+        stage_title: the same in words.
+        recommendations: in how many recommendations.
+        clients: about how many clients.
+        newest: the newest one; its words are an example, for they name levels and days.
+    """
+
+    code: str = Field(examples=["suitability.level-above"])
+    stage: Stage = Field(examples=["suitable"])
+    stage_title: str = Field(examples=["Suitable"])
+    recommendations: int = Field(examples=[12])
+    clients: int = Field(examples=[9])
+    newest: RefusedOut
+
+
+class RefusalCounts(BaseModel):
+    """Refusals by code.
+
+    Attributes:
+        items: the most frequent first.
+    """
+
+    items: list[RefusalCount]

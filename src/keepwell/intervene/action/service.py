@@ -26,11 +26,13 @@ from keepwell.intervene.action.recommend import (
     Economics,
     Option,
     Outlook,
+    ProvenEffect,
     Recommendation,
     Recommender,
 )
 from keepwell.intervene.action.record import context, context_digest
 from keepwell.intervene.action.record import record as record_of
+from keepwell.intervene.action.refusals import refusals_of
 from keepwell.intervene.action.speech import script_for, script_known
 from keepwell.intervene.case.model import Case
 from keepwell.intervene.case.service import lock_case, read_case
@@ -162,6 +164,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
     )  # fmt: skip
     tx.session.add(row)
     tx.session.flush()
+    tx.session.add_all(refusals_of(row))
     record(
         tx, actor, EvidenceKind.RECOMMENDATION_MADE, client_id=row.client_id,
         subject=row.recommendation_id, data={"case_id": case_id, "number": row.number},
@@ -235,6 +238,35 @@ def action_of(tx: Tx, action_id: str, version: int) -> Action:
         UsageError: there is none.
     """
     return gather.catalogue_of(tx).version(action_id, version)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """An action in force, as the workspace uses it.
+
+    Attributes:
+        action: which.
+        time_cost: of its minutes, minor units; None where that is neither set nor assumed.
+        assumed: whether somebody's minute is assumed, not set.
+        proven: what experiments have shown of it; None: its effect is assumed.
+    """
+
+    action: Action
+    time_cost: int | None
+    assumed: bool
+    proven: ProvenEffect | None
+
+
+def list_actions(tx: Tx) -> list[Catalogued]:
+    """The catalogue in force, by id, with what time costs and what experiments have shown."""
+    found, known = _recommender(tx), gather.economics_of(tx)
+    return [
+        Catalogued(
+            action, known and action.minutes * known.minute[action.who],
+            known is not None and known.assumed, found.proven.get((action.id, action.version)),
+        )
+        for action in found.actions
+    ]  # fmt: skip
 
 
 def digest_of(stored: Mapping[str, Any]) -> str:

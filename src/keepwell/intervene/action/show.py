@@ -1,12 +1,22 @@
-"""Recommendations as the API and the pages show them, in the reader's language."""
+"""Recommendations, actions and refusals as API and pages show them, in the reader's language."""
 
 from __future__ import annotations
 
 from keepwell.core.text import tr
 from keepwell.intervene.action.gate import STAGE_TITLES, Stage
+from keepwell.intervene.action.model import Refused
 from keepwell.intervene.action.recommend import WORTH_NOTHING, Option, Recommendation
-from keepwell.intervene.action.schema import OptionOut, RecommendationOut, RefusalOut, ScriptOut
-from keepwell.intervene.action.service import Advice
+from keepwell.intervene.action.refusals import Counted, decision_of
+from keepwell.intervene.action.schema import (
+    ActionOut,
+    OptionOut,
+    RecommendationOut,
+    RefusalCount,
+    RefusalOut,
+    RefusedOut,
+    ScriptOut,
+)
+from keepwell.intervene.action.service import Advice, Catalogued
 from keepwell.trust.access.mask import sees_bands
 from keepwell.trust.access.policy import Actor, Permission
 
@@ -68,4 +78,45 @@ def script_out(advice: Advice, actor: Actor) -> ScriptOut | None:
     return ScriptOut(
         action_id=said.id, script_id=script.template, locale=script.locale, channel=script.channel,
         text=script.text, note=script.note,
+    )  # fmt: skip
+
+
+def action_out(known: Catalogued, locale: str, currency: str) -> ActionOut:
+    """An action of the catalogue."""
+    action, shown = known.action, known.proven
+    return ActionOut(
+        action_id=action.id, version=action.version, since=action.since,
+        title=action.title.say(locale), text=action.text.say(locale), aim=action.aim,
+        mandatory=action.mandatory, situation=action.situation, who=action.who,
+        who_title=action.who.title(locale), minutes=action.minutes, time_cost=known.time_cost,
+        cost=action.cost.amount, cost_currency=action.cost.currency, currency=currency,
+        channels=list(action.channels), tiers=list(action.tiers),
+        reasons=None if action.reasons is None else [reason.value for reason in action.reasons],
+        need=action.suitability.need,
+        level=action.suitability.level.value if action.suitability.level else None,
+        purposes=[purpose.value for purpose in action.purposes],
+        cool_down_days=action.cool_down_days,
+        reduction=shown.reduction if shown else action.effect.reduction, proven=shown is not None,
+        low=shown.low if shown else None, high=shown.high if shown else None,
+        source=shown.source if shown else action.effect.source.say(locale),
+    )  # fmt: skip
+
+
+def refused_out(row: Refused, locale: str) -> RefusedOut:
+    """Why a stored recommendation left actions out."""
+    decision, stage = decision_of(row), Stage(row.stage)
+    return RefusedOut(
+        recommendation_id=row.recommendation_id, case_id=row.case_id, client_id=row.client_id,
+        at=row.at, stage=stage, stage_title=tr(STAGE_TITLES[stage], locale), code=row.code,
+        rules=row.rules, words=decision.words(locale), actions=row.actions,
+    )  # fmt: skip
+
+
+def count_out(counted: Counted, locale: str) -> RefusalCount:
+    """How often a code refused."""
+    return RefusalCount(
+        code=counted.code, stage=counted.stage,
+        stage_title=tr(STAGE_TITLES[counted.stage], locale),
+        recommendations=counted.recommendations, clients=counted.clients,
+        newest=refused_out(counted.newest, locale),
     )  # fmt: skip

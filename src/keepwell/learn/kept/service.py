@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 from keepwell.core.days import add_span, local_day, parse_as_of, to_date
 from keepwell.core.ids import new_id
@@ -12,6 +12,7 @@ from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import encode_cursor
 from keepwell.frame.problem import Conflict, NotFound
+from keepwell.jobs.service import enqueue
 from keepwell.learn.holdout import repo as holdout
 from keepwell.learn.holdout.policy import period_of
 from keepwell.learn.kept import gather, repo
@@ -26,7 +27,10 @@ from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 from keepwell.warn.label import LabelDefinition
 
-FORMAT = 1
+JOB: Final = "kept.prove"
+"""Kind and key of the job that makes a proof."""
+
+FORMAT: Final = 1
 """Version of a proof's record."""
 
 
@@ -164,6 +168,38 @@ def _store(
     }  # fmt: skip
     record(tx, actor, EvidenceKind.PROOF_MADE, subject=row.proof_id, data=data)
     return row
+
+
+def ask(tx: Tx, actor: Actor, period: str | None = None) -> str | None:
+    """Have a proof made by a job; its id, or None when one is at work already.
+
+    Args:
+        tx: a unit of work that writes.
+        actor: who asks; the job itself is the desk's.
+        period: of the hold-out; default: the newest.
+
+    Raises:
+        NotFound: no such period was drawn.
+        Conflict: nobody is held out in it.
+    """
+    del actor
+    row = holdout.period_row(tx, period) if period else holdout.latest(tx)
+    if row is None:
+        raise NotFound("holdout.period-unknown", period=period or period_of(tx.at, tx.frame.zone))
+    if row.share == 0 or row.batches == 0:
+        raise Conflict("kept.nobody-drawn", period=row.period)
+    return enqueue(tx, JOB, {"period": row.period}, key=JOB)
+
+
+def ask_if_due(tx: Tx) -> None:
+    """Have a proof made when the newest one is older than the settings say."""
+    days = tx.frame.settings.kept.days
+    row = holdout.latest(tx)
+    if not days or row is None or not row.share or tx.at < row.drawn_at + timedelta(days=1):
+        return
+    newest = repo.newest(tx)
+    if newest is None or tx.at >= newest.at + timedelta(days=days):
+        enqueue(tx, JOB, {"period": row.period}, key=JOB)
 
 
 def read_proof(tx: Tx, actor: Actor, proof_id: str) -> KeptProof:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from keepwell.web.pages import results_kept
 from keepwell.web.pages.results_frame import tabs_for
 from keepwell.web.pages.visit import Visit, visiting
 
 router = APIRouter(include_in_schema=False)
+router.include_router(results_kept.router)
 
 
 @router.get("/results")

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from keepwell.world.setting_types import Chances4, Positive4, SharesBySix
+from keepwell.world.setting_types import Chances4, Eight, Odds8, Positive4, SharesBySix
 from keepwell.world.settings import Part, setting
 
 Four = tuple[float, float, float, float]
-Eight = tuple[float, float, float, float, float, float, float, float]
 Matrix = tuple[Eight, Eight, Eight, Eight, Eight, Eight, Eight, Eight]
 
 _FREE = "assumption: scale only, calibrated with the others against the spec's facts"
@@ -308,8 +307,10 @@ class Leaving(Part):
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Leaving:
-        if self.at_once + self.drift > 1.0 or self.closes + self.moves > 1.0:
-            raise ValueError("at_once and drift, and closes and moves, add up to 1 at the most")
+        if self.at_once + self.drift > 1.0:
+            raise ValueError("at_once and drift add up to 1 at the most")
+        if self.closes + self.moves > 1.0:
+            raise ValueError("closes and moves add up to 1 at the most")
         return self
 
 
@@ -318,13 +319,13 @@ class Help(Part):
 
     effects: float = setting(
         1.0,
-        "Multiplies every action's effect on leaving.",
+        "Multiplies every entry of `effect`, those that harm (above 0) too.",
         "scale: 1 is the size given by `effect`, `annoys` and `wakes`",
         low=0,
     )
     harm: float = setting(
         1.0,
-        "Multiplies the harm of needless touches.",
+        "Multiplies `annoys` and `wakes`: the harm of needless touches; not `effect`.",
         "scale: 1 is the size given by `effect`, `annoys` and `wakes`",
         low=0,
     )
@@ -339,7 +340,10 @@ class Help(Part):
             (0.0, 0.0, -1.5, -1.3, 0.0, 0.0, 0.0, 0.0),
             (-2.0, -0.2, 0.0, -0.9, -0.9, -0.1, 0.0, 0.0),
         ),
-        "Logit of going on that each action adds, by the client's cause; below 0 keeps.",
+        "Logit of going on that each action adds; below 0 keeps. A row per action (leave_alone, "
+        "manager_call, adviser_review, fee_explanation, holdings_report, education, "
+        "feature_help, complaint_fast), a column per cause (service, advice, product, "
+        "technology, trust, price, market, life-event).",
         "assumption: sizes give the 1.9 points of Matos, Ferreira & Belo (2018) for calls to all "
         "at risk, and harm for some as in Ascarza, Iyengar & Schleicher (2016)",
     )  # fmt: skip
@@ -371,7 +375,7 @@ class Help(Part):
         "Hurt to trust of a client without cause who wants to be left alone.",
         "Ascarza, Iyengar & Schleicher (2016): calls made churn 10.0 % where it was 6.4 %",
     )  # fmt: skip
-    wakes: Eight = setting(
+    wakes: Odds8 = setting(
         (0.0, 0.012, 0.006, 0.006, 0.002, 0.002, 0.003, 0.0),
         "Chance that the action itself makes such a client begin to leave.",
         "assumption: Ascarza, Iyengar & Schleicher (2016), sleeping dogs; size assumed",
