@@ -160,8 +160,8 @@ def _asked(visit: Visit) -> ExperimentIn:
         "unit": visit.text("unit"), "blocks": list(BLOCKS), "tiers": visit.texts("tiers"),
         "horizon_days": visit.text("horizon"),
         "looks": [round((i + 1) / many, 6) for i in range(many)],
-        "base": _share(visit.text("base"), "base"), "effect": _share(visit.text("effect"), "effect"),
-        "least": _share(visit.text("least"), "least"), "money": visit.text("money") == "yes",
+        **{name: _share(visit.text(name), name) for name in ("base", "effect", "least")},
+        "money": visit.text("money") == "yes",
     })  # fmt: skip
 
 

@@ -11,7 +11,10 @@ from keepwell.web.pages.admin_frame import Tab
 
 P = Permission
 
-TABS: Final[tuple[Tab, ...]] = (Tab("What was kept", "/results/kept", P.PROOF_READ),)
+TABS: Final[tuple[Tab, ...]] = (
+    Tab("What was kept", "/results/kept", P.PROOF_READ),
+    Tab("Experiments", "/results/experiments", P.EXPERIMENT_READ),
+)
 """In their order; the first that is open to a reader is where /results leads."""
 
 
