@@ -191,6 +191,12 @@ def _indicators() -> str:
     return render()
 
 
+def _kpis() -> str:
+    from keepwell.learn.kpi.page import render
+
+    return render()
+
+
 def _scripts() -> str:
     from keepwell.intervene.script.page import render
 
@@ -225,6 +231,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "contract.md": _contract,
     "errors.md": _errors,
     "indicators.md": _indicators,
+    "kpis.md": _kpis,
     "rules.md": _rules,
     "scenarios.md": _scenarios,
     "scripts.md": _scripts,

@@ -20,6 +20,7 @@ ROOMS = (
     "keepwell.trust.evidence",
     "keepwell.trust.consent",
     "keepwell.learn.holdout",
+    "keepwell.learn.outcome",
     "keepwell.learn.experiment",
     "keepwell.learn.kept",
     "keepwell.intervene.notice",
@@ -29,9 +30,12 @@ ROOMS = (
     "keepwell.intervene.action",
     "keepwell.intervene.exit",
     "keepwell.intervene.alert",
+    "keepwell.intervene.outcome",
+    "keepwell.intervene.ledger",
     "keepwell.intervene.rule",
     "keepwell.intervene.context",
     "keepwell.intervene.event",
+    "keepwell.intervene.kpi",
     "keepwell.intervene.webhook",
 )
 """In the order in which their subscribers hear of an event."""

@@ -34,6 +34,7 @@ COMMANDS = (
     "migrate",
     "user",
     "desk",
+    "kpi",
     "evidence",
     "script",
 )

@@ -308,6 +308,21 @@ class WriterSettings(_Part):
     characters: Annotated[int, Field(ge=100, le=10_000)] = 2000
 
 
+class KpiSettings(_Part):
+    """Key figures, their reviews and the two-weekly report.
+
+    Attributes:
+        core_amount: minor units; a client with at least so much of assets is a core client.
+        delay_days: days after a month's end in which its facts may still come in; then the month
+            is computed, and nothing learned later counts.
+        review_days: a review is due so many days after it was opened.
+    """
+
+    core_amount: Annotated[int, Field(ge=1)] = 50_000_000
+    delay_days: Annotated[int, Field(ge=0, le=60)] = 5
+    review_days: Annotated[int, Field(ge=1, le=90)] = 14
+
+
 class EvidenceSettings(_Part):
     """The evidence log.
 
@@ -360,6 +375,7 @@ class Settings(BaseSettings):
         contact: when, and how often, a retention contact may be made.
         action: what working time costs.
         webhook: messages to other systems.
+        kpi: key figures, their reviews and the two-weekly report.
         evidence: the evidence log.
         writer: a language model that words scripts anew.
         kept: proofs of what was kept.
@@ -389,6 +405,7 @@ class Settings(BaseSettings):
     contact: ContactSettings = ContactSettings()
     action: ActionSettings = ActionSettings()
     webhook: WebhookSettings = WebhookSettings()
+    kpi: KpiSettings = KpiSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     writer: WriterSettings = WriterSettings()
     kept: KeptSettings = KeptSettings()

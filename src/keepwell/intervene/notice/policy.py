@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
-from keepwell.core.text import tr
+from keepwell.core.text import day, tr
 
 
 class NoticeKind(StrEnum):
@@ -18,6 +19,7 @@ class NoticeKind(StrEnum):
     CLOCK_WARNED = "clock-warned"
     EXIT_BREACHED = "exit-breached"
     EXIT_UNSETTLED = "exit-unsettled"
+    KPI_REVIEW = "kpi-review"
 
 
 TITLES: Final[dict[NoticeKind, str]] = {
@@ -28,6 +30,7 @@ TITLES: Final[dict[NoticeKind, str]] = {
     NoticeKind.CLOCK_WARNED: "{clock}: {share} % of the time has passed (client {client})",
     NoticeKind.EXIT_BREACHED: "Exit request {subject} was not completed in time",
     NoticeKind.EXIT_UNSETTLED: "Exit request {subject} is still not settled",
+    NoticeKind.KPI_REVIEW: "{clock}: off its target two months running, review due on {due}",
 }
 """Title of each kind, in English."""
 
@@ -52,7 +55,8 @@ def words(
         kind: what it is about.
         subject: id of the alert, case or exit request.
         client_id: whom it is about.
-        data: facts from the event; `title` holds a clock's name in both languages; of cases
+        data: facts from the event; `title` holds the name of a clock or key figure in both
+            languages, `due_on` when its review is due; of cases
             that came to somebody `n` says how many, `from` whose they were, `undone` that they
             come back.
         locale: 'en' or 'zh'.
@@ -66,6 +70,7 @@ def words(
         "share": round(100 * float(data.get("share", 0))),
         "who": data.get("from"),
         "n": data.get("n", 1),
+        "due": day(date.fromisoformat(data["due_on"]), locale) if "due_on" in data else None,
         "tier": tr(TIERS.get(str(data.get("tier")), "no tier"), locale),
     }
     return tr(_title(kind, data), locale, **fields)

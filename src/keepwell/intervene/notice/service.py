@@ -55,6 +55,21 @@ def notify_role(
     return len(users)
 
 
+def notify_user(
+    tx: Tx, user_id: str, kind: NoticeKind, subject: str, data: dict[str, Any] | None = None
+) -> None:
+    """Put a notice about no client into the inbox of one user.
+
+    Args:
+        tx: the unit of work.
+        user_id: whose inbox.
+        kind: what it is about.
+        subject: its number.
+        data: codes and numbers, no names and no free text.
+    """
+    _add(tx, None, user_id, kind, subject, None, data)
+
+
 def joined(tx: Tx, staff_id: str, batch_id: str, giver: str | None) -> bool:
     """Count one more case in the notice of the batch that somebody is getting just now.
 

@@ -26,6 +26,7 @@ PARTS: Final = {
     "contact": "Retention contacts",
     "action": "Cost of working time",
     "webhook": "Webhooks",
+    "kpi": "Key figures",
     "evidence": "Evidence",
     "writer": "Language model for scripts",
 }

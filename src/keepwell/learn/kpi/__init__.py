@@ -1,0 +1,1 @@
+"""Key figures: their catalogue, their formulas over plain facts, and when a review is due."""
