@@ -234,3 +234,57 @@ def test_a_measure_of_which_nothing_is_known_is_absent():
     found = read_out(trial, ["mild"] * 600, np.zeros(600, bool))
     assert found["absent"] == {"assets": "value.arm-empty"}
     assert found["complied"]["effect"] is None
+
+
+def test_value_is_what_a_leaver_takes_away_as_of_the_draw(own, monkeypatch):
+    """With the model that gave the scores at the draw, and what was known then."""
+    from dataclasses import dataclass
+
+    from keepwell.learn.kept import gather
+    from keepwell.learn.value.client_value import client_value
+    from keepwell.learn.value.margin import margins
+    from keepwell.learn.value.survival import SurvivalRule
+    from keepwell.warn.label import LabelDefinition
+
+    @dataclass
+    class Trained:
+        base_rate: float = 0.2
+
+    @dataclass
+    class Version:
+        trained: Trained
+        definition: LabelDefinition
+
+    class Store:
+        def __init__(self, root):
+            self.version = Version(Trained(), LabelDefinition())
+
+        def ids(self):
+            return ["test"]
+
+        def load(self, name):
+            return self.version
+
+    desk, engine = own
+    monkeypatch.setattr(gather, "ModelStore", Store)
+    proof = prove_kept(desk.frame, engine)
+    rates = Rates.of(desk.frame.workspace)
+    arms = arms_of(desk)
+    who = sorted(arms)
+    known = margins(engine, DRAWN, rates, who).total
+    p = np.array([0.1 + 0.001 * (int(c[1:]) % 200) for c in who])
+    lost = client_value(p, known, SurvivalRule(6.0, 0.0, 0.2), rates.months, rates.discount).lost
+    stays = stayed(engine, DRAWN, proof.until, who)
+    treated = np.array([arms[c] == "contact" for c in who])
+    by_hand = (lost * stays)[treated].mean() - (lost * stays)[~treated].mean()
+    value = proof.record["measures"]["value"]
+    assert value["raw"]["value"] == pytest.approx(by_hand)
+    assert value["shown"]
+    assert proof.record["absent"] == {}
+    # A budget may rest on it: 3.5 % of what the clients bring in a year.
+    from keepwell.learn.kept.budget import propose_budget
+
+    with desk.tx() as tx:
+        budget = propose_budget(tx, desk.actors["analyst"], proof.proof_id)
+    assert budget.amount == round(0.035 * proof.record["revenue"]["year"])
+    assert sum(part["amount"] for part in budget.parts) == budget.amount
