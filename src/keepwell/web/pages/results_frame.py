@@ -13,6 +13,7 @@ P = Permission
 
 TABS: Final[tuple[Tab, ...]] = (
     Tab("What was kept", "/results/kept", P.PROOF_READ),
+    Tab("Experiments", "/results/experiments", P.EXPERIMENT_READ),
     Tab("Outcomes", "/results/outcomes", P.OUTCOME_READ),
     Tab("Key figures", "/results/kpi", P.KPI_READ),
     Tab("Actions", "/results/actions", P.ACTION_READ),
