@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -63,23 +64,28 @@ def sources_of(mapping: Mapping, tables: list[str]) -> list[str]:
         UsageError: as `statement_of`, and `select.source-unknown`.
     """
     read: set[str] = set()
+    for table in tables:
+        names = _read_by(table, mapping.tables[table].sql)
+        read.update(_source(mapping, table, name) for name in names)
+    return [name for name in mapping.sources if name in read]
+
+
+@lru_cache(maxsize=256)
+def _read_by(table: str, sql: str) -> frozenset[str]:
+    """The names that a table's text reads; kept, for to open an engine costs more than to read."""
+    statement_of(table, sql)
     # An engine without the views: in one that has them the names of their readers come too. Locked
     # as well: to name what a text reads, DuckDB binds its table functions.
     connection = duckdb.connect(":memory:")
     try:
         _shut(connection)
-        for table in tables:
-            statement_of(table, mapping.tables[table].sql)
-            try:
-                names = connection.get_table_names(mapping.tables[table].sql)
-            except (duckdb.PermissionException, duckdb.IOException) as error:
-                raise _outside(table, error) from None
-            except duckdb.Error as error:
-                raise UsageError("select.failed", table=table, problem=_brief(error)) from None
-            read.update(_source(mapping, table, name) for name in names)
+        return frozenset(connection.get_table_names(sql))
+    except (duckdb.PermissionException, duckdb.IOException) as error:
+        raise _outside(table, error) from None
+    except duckdb.Error as error:
+        raise UsageError("select.failed", table=table, problem=_brief(error)) from None
     finally:
         connection.close()
-    return [name for name in mapping.sources if name in read]
 
 
 def _source(mapping: Mapping, table: str, name: str) -> str:

@@ -53,6 +53,9 @@ ROUND: Final = 10
 AGAIN: Final = timedelta(days=45)
 """Nobody takes up a case again sooner."""
 
+LATER: Final = timedelta(days=28)
+"""A case in which nothing may or need be done is looked at again after so long."""
+
 DONE: Final = timedelta(days=90)
 """A case with which nothing was done for so long is closed."""
 
@@ -160,7 +163,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._actors: list[Actor] = []
-        self._worked: dict[str, datetime] = {}
+        self._sleeps: dict[str, datetime] = {}
         self._owed: set[tuple[str, str]] = set()
         self._luck = np.random.default_rng([self.plan.seed, 1])
 
@@ -245,7 +248,7 @@ class Desk:
                 return
             if row.case_id is None or row.client_id not in self.future.place:
                 continue
-            if self.clock.at - self._worked.get(row.case_id, _EVER) < AGAIN:
+            if self.clock.at < self._sleeps.get(row.case_id, _EVER):
                 continue
             place = self.future.place[row.client_id]
             if place in taken:
@@ -254,6 +257,7 @@ class Desk:
                 advice = self._asked(tx, actor, row.case_id)
             deed = self._deed(actor, advice, place) if advice else None
             if deed is None:
+                self._sleeps[row.case_id] = self.clock.at + LATER
                 self._let_go(actor, row)
                 continue
             if deed.option.action.minutes > minutes:
@@ -313,7 +317,7 @@ class Desk:
                 )  # fmt: skip
         except KeepwellError:
             return
-        self._worked[deed.case_id] = self.clock.at
+        self._sleeps[deed.case_id] = self.clock.at + (LATER if deed.owed else AGAIN)
         if deed.owed:
             self._owed.add((deed.case_id, action.id))
             self.spent.services += 1
@@ -378,7 +382,8 @@ def _results(lived: Day) -> dict[int, Any]:
 
 def _result(deed: Deed, touch: Any) -> Result:
     if touch is None:
-        return Result.DELIVERED
+        # The client asked for it and waits for it; the world has no luck for such contacts.
+        return Result.REACHED
     if touch["refused"]:
         return Result.REFUSED
     spoken = deed.channel in (Channel.PHONE, Channel.BRANCH, Channel.VISIT)

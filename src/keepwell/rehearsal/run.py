@@ -90,6 +90,7 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
         arms, ending = _with_desk(plan, desk, first, begin, tell, prepare)
     finally:
         desk.frame.close()
+        future.living.delivered()
         future.living.close()
     until = future.morning(future.today)
     baseline = _left_alone(plan, alone, desk.service, tell)
@@ -147,9 +148,9 @@ def _settings(plan: Plan) -> str:
 
 
 def _capacity(plan: Plan) -> str:
-    """Tiers as large as what staff can look at: the model's knots go by it."""
+    """Tiers twice as large as what staff can call: with many nothing may or need be done."""
     book = plan.scenario.people.staff.per_manager
-    mild = min(0.2, plan.minutes * 4 / CALL / book)
+    mild = min(0.2, 2 * plan.minutes * 4 / CALL / book)
     return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
 
 
