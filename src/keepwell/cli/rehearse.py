@@ -125,6 +125,9 @@ def _cny(minor: float) -> str:
 
 
 def _power(verdict: Verdict) -> None:
+    if verdict.detectable is None:
+        say("So few clients show no effect of any size.")
+        return
     say(
         "{treated} clients were to be contacted, {held} were held out, of whom {left} left. With "
         "so many a fall of {fall} points ({relative} of it) is seen with 80 % power.",

@@ -40,7 +40,7 @@ from keepwell.learn.ranking import rank
 from keepwell.learn.run import RunResult
 from keepwell.rehearsal.future import Future, Ints
 from keepwell.rehearsal.plan import Plan, Step
-from keepwell.rehearsal.rivals import Service, Spent
+from keepwell.rehearsal.rivals import Flags, Service, Spent
 from keepwell.trust.access.model import Staff, User
 from keepwell.trust.access.policy import GRANTS, SYSTEM, Actor, Role
 from keepwell.trust.access.service import actor_of
@@ -184,8 +184,8 @@ class Desk:
                 for staff in sorted(people, key=lambda staff: staff.staff_id)
             ]
 
-    def contact_arm(self) -> Any:
-        """Who is not held out, by place in the world; bool [clients]. Nobody of them is asked."""
+    def arms(self) -> tuple[Flags, Flags]:
+        """Who may be contacted and who is held out, by place in the world; bool [clients] each."""
         period = period_of(self.clock.at, self.frame.zone)
         with self.frame.read() as tx:
             rows = tx.session.execute(

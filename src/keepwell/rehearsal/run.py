@@ -18,16 +18,19 @@ from keepwell.core.version import __version__
 from keepwell.frame.context import Frame
 from keepwell.intervene.publish import publish_run
 from keepwell.learn import run as job
+from keepwell.learn.holdout.policy import period_of
+from keepwell.learn.kept.service import prove_kept
 from keepwell.learn.ranking import rank
 from keepwell.learn.report.build import report_data
 from keepwell.learn.run import RunResult
+from keepwell.learn.value.retained import ASSETS
 from keepwell.rehearsal.desk import Desk
 from keepwell.rehearsal.future import Future
 from keepwell.rehearsal.plan import KEEPWELL, Plan, steps
 from keepwell.rehearsal.rivals import MINUTES as CALL
 from keepwell.rehearsal.rivals import Rival, Service
 from keepwell.rehearsal.truth import Tally
-from keepwell.rehearsal.verdict import Verdict, judge
+from keepwell.rehearsal.verdict import Flags, Measures, Verdict, estimate, judge
 from keepwell.world.files.daily import LivingWorld
 from keepwell.world.simulate import World
 
@@ -87,25 +90,23 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
     alone = future.living.world.copy()
     desk = Desk.open(plan, future)
     try:
-        arms, ending = _with_desk(plan, desk, first, begin, tell, prepare)
+        arms = _with_desk(plan, desk, first, begin, tell, prepare)
+        proved = _ending(desk, first, arms)
     finally:
         desk.frame.close()
         future.living.delivered()
         future.living.close()
     until = future.morning(future.today)
     baseline = _left_alone(plan, alone, desk.service, tell)
-    verdicts = [
-        judge(KEEPWELL, future, ending, baseline, arms, desk.spent, first.ranking, until)
-    ]  # fmt: skip
+    verdicts = [judge(KEEPWELL, future, baseline, arms, desk.spent, proved)]
     for name, branch in branches.items():
         rival = Rival(plan, branch, name, arms[0], desk.service, first)
         for step in steps(plan, begin):
             rival.step(step)
             tell(name, branch.today - day_number(begin), plan.days)
         engine = branch.read(keep=False)
-        verdicts.append(
-            judge(name, branch, engine, baseline, arms, rival.spent, first.ranking, until)
-        )
+        found = estimate(branch, engine, arms, first.ranking, until)
+        verdicts.append(judge(name, branch, baseline, arms, rival.spent, found))
         branch.living.close()
         shutil.rmtree(branch.living.root)
     done = Rehearsed(
@@ -156,22 +157,23 @@ def _capacity(plan: Plan) -> str:
 
 def _with_desk(
     plan: Plan, desk: Desk, first: RunResult, begin: date, tell: Tell, prepare: Prepare
-) -> tuple[Any, Any]:
-    arms: Any = None
+) -> tuple[Flags, Flags]:
+    arms: tuple[Flags, Flags] | None = None
     first_day = day_number(begin)
     for step in steps(plan, begin):
         desk.publish(first, step)
         if arms is None:
             prepare(desk.frame)
             desk.hire()
-            arms = desk.contact_arm()
+            arms = desk.arms()
 
         desk.step(step, lambda day: tell(KEEPWELL, day - first_day + 1, plan.days))
-    return arms, _ending(desk, first)
+    assert arms is not None
+    return arms
 
 
-def _ending(desk: Desk, first: RunResult) -> Any:
-    """Read the last days, and leave the desk as of its last evening, with panels for the pages."""
+def _ending(desk: Desk, first: RunResult, arms: tuple[Flags, Flags]) -> Measures:
+    """Read the last days, publish them with panels for the pages, and prove what was kept."""
     future = desk.future
     engine = future.read()
     # Still within the year, so that the hold-out shown is the one that was drawn.
@@ -183,7 +185,12 @@ def _ending(desk: Desk, first: RunResult) -> Any:
     )  # fmt: skip
     publish_run(desk.frame, RunResult(data, ranking, None, first.version, (), engine), weeks=(0, 1))
     desk.run_jobs()
-    return engine
+    period = period_of(desk.clock.at, desk.frame.zone)
+    until = future.morning(future.today)
+    desk.clock.to(until)
+    proof = prove_kept(desk.frame, engine, period=period, until=until)
+    found: Measures = proof.record.get("measures", {})
+    return found if ASSETS in found else estimate(future, engine, arms, first.ranking, until)
 
 
 def _left_alone(plan: Plan, world: World, service: Service, tell: Tell) -> Tally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from keepwell.learn.experiment.power import Baseline, Terms, detectable
+from keepwell.learn.kept.readout import plain_measure
 from keepwell.learn.outcome.read import stayed
 from keepwell.learn.ranking import Ranking
-from keepwell.learn.value.retained import ASSETS, CLIENTS, Retained, retained
+from keepwell.learn.value.retained import ASSETS, CLIENTS, retained
 from keepwell.learn.value.trial import trial_of
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.rehearsal.future import Future
 from keepwell.rehearsal.rivals import Spent
 from keepwell.rehearsal.truth import Tally, difference
 
+Measures = Mapping[str, Mapping[str, Any]]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -69,7 +73,8 @@ class Verdict:
         held: the same of the hold-out.
         left: share of the hold-out that left.
         managers: clusters of the intervals.
-        detectable: smallest fall of that share that the calculator says will be seen, 80 % power.
+        detectable: smallest fall of that share that the calculator says will be seen, 80 % power;
+            None: none will.
     """
 
     policy: str
@@ -84,7 +89,7 @@ class Verdict:
     held: int
     left: float
     managers: int
-    detectable: float
+    detectable: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -94,52 +99,76 @@ class Verdict:
 def judge(
     policy: str,
     future: Future,
-    engine: LocalEngine,
     left_alone: Tally,
     arms: tuple[Flags, Flags],
     spent: Spent,
-    opening: Ranking,
-    until: datetime,
+    measures: Measures,
 ) -> Verdict:
-    """Estimate as the desk would, from the lake, and set the truth beside it.
+    """Set the truth beside an estimate.
 
     Args:
         policy: its name.
         future: in which it worked, lived to the end.
-        engine: what is known of it.
         left_alone: the same world without the policy.
         arms: in contact, and held out; by place.
         spent: what it took.
+        measures: by name, as a proof on the desk has them.
+    """
+    contact, held = arms
+    assert future.tally is not None
+    clients, assets = measures[CLIENTS], measures[ASSETS]
+    truth = difference(future.tally, left_alone, contact, None)
+    cut = difference(future.tally, left_alone, contact, assets["limit"])
+    other = difference(future.tally, left_alone, held, None)
+    stay = future.tally.stayed()[held]
+    left = 1.0 - float(np.nanmean(stay))
+    units = clients["treated"] + clients["held"]
+    terms = Terms(treated_share=clients["treated"] / units)
+    return Verdict(
+        policy, spent.contacts, spent.minutes, spent.services, spent.service_minutes,
+        _figure(clients, truth.clients, truth.clients), _figure(assets, truth.money, cut.cut),
+        other.clients, clients["treated"], clients["held"], left, clients["raw"]["clusters"],
+        _detectable(left, units, terms),
+    )  # fmt: skip
+
+
+def estimate(
+    future: Future,
+    engine: LocalEngine,
+    arms: tuple[Flags, Flags],
+    opening: Ranking,
+    until: datetime,
+) -> Measures:
+    """Estimate what a policy kept as the desk does, from the lake, where no desk is.
+
+    Args:
+        future: in which it worked.
+        engine: what is known of it.
+        arms: in contact, and held out; by place.
         opening: the ranking at the draw.
         until: the end.
     """
     contact, held = arms
-    assert future.tally is not None
-    since = opening.as_of
-    place = future.place
+    since, place = opening.as_of, future.place
     clients = [c for c in opening.clients if contact[place[c]] or held[place[c]]]
     treated = contact[future.places(clients)]
     chance = dict(zip(opening.clients, opening.probability, strict=True))
-    stay = stayed(engine, since, until, clients, until)
     trial = trial_of(
-        engine, since, until, clients, treated, stay, np.array([chance[c] for c in clients]),
+        engine, since, until, clients, treated, stayed(engine, since, until, clients, until),
+        np.array([chance[client] for client in clients]),
     )  # fmt: skip
     found = retained(trial)
-    truth = difference(future.tally, left_alone, contact, None)
-    cut = difference(future.tally, left_alone, contact, found[ASSETS].limit)
-    other = difference(future.tally, left_alone, held, None)
-    known = ~np.isnan(stay)
-    left = 1.0 - float(stay[known & ~treated].mean())
-    terms = Terms(treated_share=float(treated[known].mean()))
-    return Verdict(
-        policy, spent.contacts, spent.minutes, spent.services, spent.service_minutes,
-        _figure(found[CLIENTS], truth.clients, truth.clients),
-        _figure(found[ASSETS], truth.money, cut.cut), other.clients,
-        found[CLIENTS].treated, found[CLIENTS].held, left, found[CLIENTS].raw.clusters,
-        detectable(Baseline(left), int(known.sum()), terms, lower=True),
-    )  # fmt: skip
+    return {name: plain_measure(found[name]) for name in (CLIENTS, ASSETS)}
 
 
-def _figure(found: Retained, truth: float, cut: float) -> Figure:
-    one, raw = found.total, found.raw_total
-    return Figure(one.value, one.low, one.high, raw.value, raw.low, raw.high, truth, cut)
+def _figure(found: Mapping[str, Any], truth: float, cut: float) -> Figure:
+    one, raw = found["total"], found["raw_total"]
+    return Figure(
+        one["value"], one["low"], one["high"], raw["value"], raw["low"], raw["high"], truth, cut
+    )
+
+
+def _detectable(left: float, units: int, terms: Terms) -> float | None:
+    """None where so few clients show nothing at all."""
+    found = detectable(Baseline(left), units, terms, lower=True) if 0 < left < 1 else math.nan
+    return found if math.isfinite(found) else None
