@@ -9,6 +9,7 @@ from keepwell.intervene.case import repo as cases
 from keepwell.intervene.clock import repo as clocks
 from keepwell.intervene.notice import repo as notices
 from keepwell.learn.holdout import repo as holdout
+from keepwell.learn.outcome import repo as outcomes
 from keepwell.trust.access import repo as access
 from keepwell.trust.evidence import repo as evidence
 
@@ -32,6 +33,7 @@ def forget_profile(tx: Tx, client_id: str) -> None:
     clocks.forget_tiers(tx, cases.forget_tiers(tx, client_id))
     notices.forget_tiers(tx, client_id, TOLD)
     actions.forget(tx, client_id)
+    outcomes.forget(tx, client_id)
     holdout.forget(tx, client_id)
     evidence.drop_openings(tx, client_id, (*TOLD, "recommended"))
     access.forget_answers(tx, client_id)

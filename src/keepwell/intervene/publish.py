@@ -2,7 +2,8 @@
 
 In this order: what clients said about consent, clients and scores under a new generation, the
 hold-out's draw over all of them, the pointer, and then open complaints and exit requests that the
-lake knows and events did not tell. Alerts are raised from the tiers by a job of its own.
+lake knows and events did not tell, and the outcomes of decisions whose horizon is over. Alerts are
+raised from the tiers by a job of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow as pa
 from keepwell.core.errors import DataError
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
+from keepwell.intervene.outcome.service import mature_outcomes
 from keepwell.learn.holdout.service import draw
 from keepwell.learn.panel.write import prepared_panels
 from keepwell.learn.ranking import Ranking
@@ -68,12 +70,14 @@ class Published:
         clients: clients in it.
         scored: those with a score in the ranking.
         caught_up: rows of complaints, exit requests and consents that the rules were shown.
+        matured: outcomes of earlier decisions that became known or were corrected.
     """
 
     generation: int
     clients: int
     scored: int
     caught_up: int
+    matured: int
 
 
 def publish_run(frame: Frame, result: RunResult) -> Published:
@@ -101,7 +105,11 @@ def publish_run(frame: Frame, result: RunResult) -> Published:
             value_basis=basis_of(book) if book else None,
         )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
-    return Published(number, len(ranking.clients), int(ranking.scored.sum()), caught)
+    known = mature_outcomes(frame, result.engine)
+    return Published(
+        number, len(ranking.clients), int(ranking.scored.sum()), caught,
+        known.outcomes + known.changed,
+    )  # fmt: skip
 
 
 def _valued(frame: Frame, result: RunResult) -> ValueBook | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import text
 
@@ -75,8 +75,8 @@ def test_it_counts_what_happened(desk):
     desk.now.set(datetime(2026, 3, 16, 1, tzinfo=UTC))
     desk.settle()
     with desk.tx() as tx:
-        figures = reports.gather(tx, datetime(2026, 3, 2).date(), datetime(2026, 3, 16).date())
-        before = reports.gather(tx, datetime(2026, 2, 2).date(), datetime(2026, 3, 2).date())
+        figures = reports.gather(tx, date(2026, 3, 2), date(2026, 3, 16))
+        before = reports.gather(tx, date(2026, 2, 2), date(2026, 3, 2))
     happened = figures["happened"]
     assert happened["alerts"]["raised"] == {"moderate": 1, "severe": 1}
     assert happened["cases"]["opened"] == sum(happened["cases"]["live"].values()) == 2
@@ -122,7 +122,7 @@ def full(desk: Desk) -> dict:
     busy(desk)
     making.compute(desk.frame, months=1)
     with desk.tx() as tx:
-        found = reports.gather(tx, datetime(2026, 3, 2).date(), datetime(2026, 3, 16).date())
+        found = reports.gather(tx, date(2026, 3, 2), date(2026, 3, 16))
     one = {"value": 1234.5, "low": -2.0, "high": 3000.0, "shown": False}
     found["kept"] = {
         "since": "2026-01-02", "until": "2026-03-01", "treated": 95, "held": 5, "stopped": False,
@@ -153,8 +153,8 @@ def test_both_languages_are_whole(sqlite_desk):
     words = catalogue()
     left = [
         t for t in chinese
-        if t in words and words[t] != t
-        or re.search(r"[a-z]{3,} [a-z]{2,}", t) and "Test broker" not in t
+        if (t in words and words[t] != t)
+        or (re.search(r"[a-z]{3,} [a-z]{2,}", t) and "Test broker" not in t)
     ]  # fmt: skip
     assert left == []
 

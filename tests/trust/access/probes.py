@@ -51,10 +51,10 @@ class World:
             self.ids[name] = found.scalars().first()
 
     def _work(self) -> None:
-        """A task, a file and a lawful hold, as manager and compliance make them."""
+        """A contact, a task, a file and a lawful hold, as manager and compliance make them."""
         for key, path in (
-            ("task_id", "/cases/{case_id}/tasks"), ("file_id", "/cases/{case_id}/attachments"),
-            ("hold_id", "/exits/{request_id}/holds"),
+            ("contact_id", "/cases/{case_id}/contacts"), ("task_id", "/cases/{case_id}/tasks"),
+            ("file_id", "/cases/{case_id}/attachments"), ("hold_id", "/exits/{request_id}/holds"),
         ):  # fmt: skip
             full = f"{_V1}{path}"
             # A hold changes the exit request, and so says which version it read.
@@ -132,6 +132,7 @@ PROBES = frozenset(
         "/cases/{case_id}/tasks", "/cases/{case_id}/tasks/{task_id}",
         "/cases/{case_id}/attachments", "/cases/{case_id}/attachments/{file_id}",
         "/cases/{case_id}/contacts", "/cases/{case_id}/recommendation",
+        "/contacts/{contact_id}/delivery",
         "/clocks/{clock_id}", "/clocks/{clock_id}/pause", "/clocks/{clock_id}/resume",
         "/exits/{request_id}", "/exits/{request_id}/settle", "/exits/{request_id}/complete",
         "/exits/{request_id}/cancel", "/exits/{request_id}/no-contact",
@@ -164,8 +165,12 @@ UNSCOPED = {
         **dict.fromkeys(_ADMINISTRATION, "administration"),
         **dict.fromkeys(_KEY_FIGURES, "totals of the whole broker, no row about a client"),
         **dict.fromkeys(
-            ("/kept/{proof_id}", "/budgets/{proposal_id}", "/budgets/{proposal_id}/approve",
-             "/budgets/{proposal_id}/reject"),
+            (
+                "/kept/{proof_id}",
+                "/budgets/{proposal_id}",
+                "/budgets/{proposal_id}/approve",
+                "/budgets/{proposal_id}/reject",
+            ),
             "a figure over everybody drawn, which names no client",
         ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",

@@ -35,7 +35,10 @@ MESSAGES: dict[str, str] = {
     "contact.complaint-open": (
         "A complaint is open: only service contacts, none to keep the client (rule CT-2)."
     ),
+    "contact.contact-unknown": "There is no such contact, or it is not yours to see.",
     "contact.consent-missing": ("There is no consent to such contacts on record (rule CT-1)."),
+    "contact.delivery-early": "It cannot have arrived or failed before it was sent.",
+    "contact.delivery-inbound": "The client began this contact; there is nothing to deliver.",
     "contact.exit-contacted": (
         "The client asks to leave and was contacted once about it already (rule R-EXIT-3)."
     ),

@@ -149,6 +149,16 @@ def was_shown(tx: Tx, client_id: str, period: str) -> bool:
     return tx.session.scalar(statement) is not None
 
 
+def newest_treatment(tx: Tx, alert_id: str) -> Treatment | None:
+    """The newest decision about an alert."""
+    return tx.session.scalars(
+        select(Treatment)  # unscoped: the desk's own log
+        .where(Treatment.alert_id == alert_id)
+        .order_by(Treatment.at.desc(), Treatment.treatment_id.desc())
+        .limit(1)
+    ).first()
+
+
 def silenced(tx: Tx, client_id: str, since: datetime) -> set[str]:
     """Reasons of the alerts that an exit request closed or kept from being raised."""
     closed = select(Alert.reason).where(  # unscoped: the desk's own decisions

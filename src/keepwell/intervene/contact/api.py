@@ -11,7 +11,12 @@ from keepwell.frame.paging import Cursor, Limit, Page
 from keepwell.frame.text import ClientId, Id
 from keepwell.intervene.contact import service
 from keepwell.intervene.contact.policy import Aim, Channel, Use
-from keepwell.intervene.contact.schema import ContactIn, ContactOut, VerdictOut
+from keepwell.intervene.contact.schema import (
+    ContactIn,
+    ContactOut,
+    DeliveryIn,
+    VerdictOut,
+)
 from keepwell.trust.access.call import Call, allow
 from keepwell.trust.access.policy import Actor, Permission
 
@@ -62,6 +67,7 @@ def log_contact(
                 tx, actor, case_id, channel=body.channel, direction=body.direction, aim=body.aim,
                 result=body.result, at=body.at, note=body.note or "", happened=body.happened,
                 use=Use(body.action_id, body.action_version, body.script_id),
+                delivery=body.delivery,
             )
         ),
         status=201,
@@ -82,6 +88,21 @@ def list_case_contacts(
 
     def verb(tx: Tx, actor: Actor) -> Page[ContactOut]:
         rows, more = service.list_contacts(tx, actor, case_id, limit, cursor)
-        return Page[ContactOut](items=[ContactOut.model_validate(row) for row in rows], next=more)
+        return Page[ContactOut](items=service.outs(tx, rows), next=more)
 
     return call.answer(verb)
+
+
+@router.post(
+    "/contacts/{contact_id}/delivery", response_model=ContactOut,
+    operation_id="note_contact_delivery", summary="Say later whether a contact arrived",
+)  # fmt: skip
+def note_delivery(
+    contact_id: Annotated[Id, Path(description="The contact's number.")],
+    body: DeliveryIn,
+    call: Call = allow(Permission.CASE_WRITE),
+) -> Response:
+    """It is added to the contact, whose own row stays; the newest word counts."""
+    return call.perform(
+        lambda tx, actor: service.note_delivery(tx, actor, contact_id, body.delivery, body.at)
+    )

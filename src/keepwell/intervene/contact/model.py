@@ -5,11 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepwell.frame.database import Base
-from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result
+from keepwell.frame.guard import only_grows
+from keepwell.intervene.contact.policy import Aim, Channel, Delivery, Direction, Result
+from keepwell.trust.evidence.attest import vouch
 
 _COUNTED = "exit_request_id is not null and breach is null"
 
@@ -61,3 +71,50 @@ class Contact(Base):
     action_version: Mapped[int | None] = mapped_column()
     script_id: Mapped[str | None] = mapped_column(String(100))
     """Name and version of the script that was used."""
+    treatment_id: Mapped[str | None] = mapped_column(String(40))
+    """The decision that led to it: the newest in the log of treatments about the case's alert."""
+    propensity: Mapped[float | None] = mapped_column()
+    """The chance with which the draw let the client be treated; null where no draw decided."""
+    unassigned: Mapped[str | None] = mapped_column(String(16))
+    """Code of `Unassigned`: why there is no propensity."""
+    delivery: Mapped[str | None] = mapped_column(String(12))
+    """What was known when it was recorded; null for contacts from before this was kept."""
+
+
+class ContactDelivery(Base):
+    """What became known later about whether a contact arrived; the newest counts."""
+
+    __tablename__ = "contact_delivery"
+    __table_args__ = (
+        UniqueConstraint("contact_id", "number"),
+        CheckConstraint(_among("delivery", Delivery), name="delivery"),
+        CheckConstraint("number >= 1", name="number"),
+        Index("ix_contact_delivery_client_id", "client_id", "at"),
+    )
+
+    delivery_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    contact_id: Mapped[str] = mapped_column(ForeignKey("contact.contact_id"))
+    number: Mapped[int] = mapped_column()
+    """Counts from 1 within the contact."""
+    client_id: Mapped[str] = mapped_column(String(200))
+    delivery: Mapped[str] = mapped_column(String(12))
+    at: Mapped[datetime] = mapped_column()
+    actor_id: Mapped[str] = mapped_column(String(40))
+    recorded_at: Mapped[datetime] = mapped_column()
+
+
+vouch(
+    Contact.__table__,
+    (
+        "case_id", "number", "client_id", "channel", "direction", "aim", "result", "at", "note",
+        "staff_id", "actor_id", "recorded_at", "exit_request_id", "breach", "marks", "action_id",
+        "action_version", "script_id", "treatment_id", "propensity", "unassigned", "delivery",
+    ),
+    since="delivery",
+)  # fmt: skip
+vouch(
+    ContactDelivery.__table__,
+    ("contact_id", "number", "client_id", "delivery", "at", "actor_id", "recorded_at"),
+)
+only_grows(Contact.__table__)
+only_grows(ContactDelivery.__table__)

@@ -46,6 +46,22 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+class Delivery(StrEnum):
+    """Whether it arrived."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Unassigned(StrEnum):
+    """Why a contact has no propensity: no draw decided about it."""
+
+    NO_ALERT = "no-alert"
+    MANDATORY = "mandatory"
+    NO_DRAW = "no-draw"
+
+
 class Mark(StrEnum):
     """What about a recorded contact somebody should look at."""
 
@@ -71,6 +87,20 @@ RESULT_TITLES: Final[dict[Result, str]] = {
     Result.FAILED: "Could not be delivered",
 }
 """Results, in English."""
+
+DELIVERY_TITLES: Final[dict[Delivery, str]] = {
+    Delivery.DELIVERED: "Arrived",
+    Delivery.FAILED: "Did not arrive",
+    Delivery.UNKNOWN: "Not known whether it arrived",
+}
+"""Whether contacts arrived, in English."""
+
+UNASSIGNED_TITLES: Final[dict[Unassigned, str]] = {
+    Unassigned.NO_ALERT: "No warning led to it; nobody was drawn for it",
+    Unassigned.MANDATORY: "Service that everybody gets; nobody is drawn for it",
+    Unassigned.NO_DRAW: "The newest decision about the warning was not one of the draw",
+}
+"""Why contacts have no propensity, in English."""
 
 CHANNEL_TITLES: Final[dict[Channel, str]] = {
     Channel.PHONE: "Phone",
@@ -243,3 +273,24 @@ def is_quiet(local: time, since: time, until: time) -> bool:
     if since <= until:
         return since <= local < until
     return local >= since or local < until
+
+
+_SPOKEN: Final = frozenset({Channel.PHONE, Channel.BRANCH, Channel.VISIT})
+
+
+def delivery_of(channel: Channel, direction: Direction, result: Result) -> Delivery:
+    """Whether a contact arrived, as far as its result says so.
+
+    Nobody answering a call or a door means that nothing was said; of a message it says nothing.
+
+    Example:
+        >>> delivery_of(Channel.SMS, Direction.OUT, Result.NO_ANSWER).value
+        'unknown'
+        >>> delivery_of(Channel.PHONE, Direction.OUT, Result.NO_ANSWER).value
+        'failed'
+    """
+    if direction is Direction.IN or result in SUCCESSES or result is Result.DELIVERED:
+        return Delivery.DELIVERED
+    if result is Result.FAILED or channel in _SPOKEN:
+        return Delivery.FAILED
+    return Delivery.UNKNOWN

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
-from keepwell.intervene.contact.model import Contact
+from keepwell.intervene.contact.model import Contact, ContactDelivery
 from keepwell.intervene.contact.policy import Aim, Direction
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.repo import scoped
@@ -46,6 +46,18 @@ def newest_of(tx: Tx, actor: Actor, client_id: str, limit: int) -> Sequence[Cont
         .limit(limit)
     )
     return tx.session.scalars(statement).all()
+
+
+def deliveries(tx: Tx, ids: Collection[str]) -> dict[str, ContactDelivery]:
+    """The newest word on whether contacts arrived, by contact, where one came later."""
+    if not ids:
+        return {}
+    statement = (
+        select(ContactDelivery)  # unscoped: of contacts found in scope
+        .where(ContactDelivery.contact_id.in_(list(ids)))
+        .order_by(ContactDelivery.number)
+    )
+    return {row.contact_id: row for row in tx.session.scalars(statement)}
 
 
 def breaches(tx: Tx, code: str, since: datetime, until: datetime) -> dict[str, float]:

@@ -7,7 +7,15 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from keepwell.frame.text import Moment, Note
-from keepwell.intervene.contact.policy import Aim, Channel, Direction, Mark, Result
+from keepwell.intervene.contact.policy import (
+    Aim,
+    Channel,
+    Delivery,
+    Direction,
+    Mark,
+    Result,
+    Unassigned,
+)
 
 _AT = "2026-03-04T02:00:00Z"
 
@@ -26,6 +34,7 @@ class ContactIn(BaseModel):
         action_id: the action that it carried out; the action's own gate is asked again.
         action_version: its version; both or neither.
         script_id: name and version of the script that was used.
+        delivery: whether it arrived; default: as far as the result says so.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,6 +53,8 @@ class ContactIn(BaseModel):
     script_id: str | None = Field(
         default=None, pattern=r"^[a-z][a-z0-9.-]{1,80}@[0-9]{1,6}$", examples=["any.phone@1"]
     )
+
+    delivery: Delivery | None = Field(default=None, examples=["delivered"])
 
     @model_validator(mode="after")
     def _named_whole(self) -> ContactIn:
@@ -81,6 +92,11 @@ class ContactOut(BaseModel):
         action_id: the action that it carried out.
         action_version: its version.
         script_id: the script that was used.
+        propensity: the chance with which the draw let the client be treated.
+        unassigned: why there is no propensity: 'no-alert', 'mandatory' or 'no-draw'.
+        delivery: whether it arrived, by the newest word; null for contacts from before this was
+            kept.
+        delivery_at: when that word speaks of, where it came later.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -103,6 +119,24 @@ class ContactOut(BaseModel):
     action_id: str | None = Field(default=None, examples=["service-call"])
     action_version: int | None = Field(default=None, examples=[1])
     script_id: str | None = Field(default=None, examples=["any.phone@1"])
+    propensity: float | None = Field(default=None, examples=[0.8])
+    unassigned: Unassigned | None = Field(default=None, examples=[None])
+    delivery: Delivery | None = Field(default=None, examples=["delivered"])
+    delivery_at: datetime | None = Field(default=None, examples=[None])
+
+
+class DeliveryIn(BaseModel):
+    """What became known about whether a contact arrived.
+
+    Attributes:
+        delivery: whether it did.
+        at: when it arrived or failed; default: now.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    delivery: Delivery = Field(examples=["delivered"])
+    at: Moment | None = Field(default=None, examples=["2026-03-04T10:05:00+08:00"])
 
 
 class VerdictOut(BaseModel):

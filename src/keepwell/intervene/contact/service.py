@@ -28,23 +28,28 @@ from keepwell.intervene.case.policy import (
 from keepwell.intervene.case.service import lock_case, read_case
 from keepwell.intervene.clock.service import regate
 from keepwell.intervene.contact import repo
-from keepwell.intervene.contact.model import Contact
+from keepwell.intervene.contact.model import Contact, ContactDelivery
 from keepwell.intervene.contact.policy import (
     NO_USE,
     SUCCESSES,
     Aim,
     Channel,
+    Delivery,
     Direction,
     Facts,
     Mark,
     Result,
+    Unassigned,
     Use,
     Verdict,
+    delivery_of,
     may_contact,
 )
+from keepwell.intervene.contact.schema import ContactOut
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.consent.service import given, record_consent, refused
+from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
@@ -133,6 +138,7 @@ def log_touch(
     note: str = "",
     happened: bool = False,
     use: Use = NO_USE,
+    delivery: Delivery | None = None,
 ) -> Contact:
     """Record a contact in a case; the first success takes an open case on to contacted.
 
@@ -148,6 +154,7 @@ def log_touch(
         note: in words.
         happened: it was made although the gate forbids it; it is recorded as a breach.
         use: the action that it carried out, whose own gate is asked again, and the script.
+        delivery: whether it arrived; default: as far as the result says so.
 
     Raises:
         NotFound: no such case in scope.
@@ -164,22 +171,53 @@ def log_touch(
         tx, case.client_id, aim, at=when, direction=direction,
         from_score=case.reason in SCORE_REASONS,
     )  # fmt: skip
-    verdict = may_contact(facts)
-    if not verdict.allowed and not happened:
-        raise forbidden(tx, verdict)
+    verdict = _asked(tx, facts, happened)
     against = _used(tx, actor, case, use, channel, facts, when, happened)
-    marks = _marks(tx, case, facts, when)
     contact = Contact(
         contact_id=new_id("contact", tx.at), case_id=case_id,
         number=next_number(tx, case), client_id=case.client_id,
         channel=channel.value, direction=direction.value, aim=aim.value, result=result.value,
         at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
-        breach=verdict.code or against, marks=marks, action_id=use.action_id,
-        action_version=use.version, script_id=use.script_id,
+        breach=verdict.code or against, marks=_marks(tx, case, facts, when),
+        action_id=use.action_id, action_version=use.version, script_id=use.script_id,
+        **_treated(tx, case),
+        delivery=(delivery or delivery_of(channel, direction, result)).value,
     )  # fmt: skip
     _store(tx, contact, happened)
     _follow(tx, actor, case, contact)
     return contact
+
+
+def _asked(tx: Tx, facts: Facts, happened: bool) -> Verdict:
+    """Ask the gate; what it forbids is recorded only where it has happened."""
+    verdict = may_contact(facts)
+    if not verdict.allowed and not happened:
+        raise forbidden(tx, verdict)
+    return verdict
+
+
+def _treated(tx: Tx, case: Case) -> dict[str, Any]:
+    """The decision of the log of treatments that led to a contact, and its propensity.
+
+    Only an alert that was shown is in a case, so this tells nothing about who is held out.
+    """
+    from keepwell.intervene.alert import repo as alerts
+    from keepwell.intervene.alert.policy import Decision
+
+    found = alerts.newest_treatment(tx, case.alert_id) if case.alert_id else None
+    told: dict[str, Any] = {
+        "treatment_id": found.treatment_id if found else None, "propensity": None,
+        "unassigned": None,
+    }  # fmt: skip
+    if found is None:
+        told["unassigned"] = Unassigned.NO_ALERT.value
+    elif found.decision == Decision.SHOWN:
+        told["propensity"] = found.propensity
+    elif found.decision == Decision.EXEMPT:
+        told["unassigned"] = Unassigned.MANDATORY.value
+    else:
+        told["unassigned"] = Unassigned.NO_DRAW.value
+    return told
 
 
 def _used(
@@ -268,7 +306,8 @@ def _evidence(tx: Tx, actor: Actor, contact: Contact) -> None:
         "case_id": contact.case_id, "channel": contact.channel, "direction": contact.direction,
         "aim": contact.aim, "result": contact.result, "at": contact.at,
         "exit_request_id": contact.exit_request_id, "breach": contact.breach,
-        "marks": contact.marks,
+        "marks": contact.marks, "delivery": contact.delivery, "propensity": contact.propensity,
+        "unassigned": contact.unassigned,
     }  # fmt: skip
     used = {
         "action_id": contact.action_id, "action_version": contact.action_version,
@@ -276,6 +315,7 @@ def _evidence(tx: Tx, actor: Actor, contact: Contact) -> None:
     }  # fmt: skip
     data |= {name: value for name, value in used.items() if value is not None}
     kind = EvidenceKind.CONTACT_BREACHED if contact.breach else EvidenceKind.TOUCH_LOGGED
+    attest(tx, contact.client_id, contact)
     record(
         tx, actor, kind, client_id=contact.client_id, subject=contact.contact_id, data=data,
         personal={"note": contact.note} if contact.note else None,
@@ -334,3 +374,69 @@ def list_contacts(
     rows = repo.of_case(tx, actor, case_id, limit, cursor)
     more = encode_cursor([rows[limit - 1].number]) if len(rows) > limit else None
     return rows[:limit], more
+
+
+def note_delivery(
+    tx: Tx, actor: Actor, contact_id: str, delivery: Delivery, at: datetime | None = None
+) -> ContactOut:
+    """Add what became known later about whether a contact arrived; what was written stays.
+
+    The same word again adds nothing.
+
+    Args:
+        tx: the unit of work.
+        actor: who says so.
+        contact_id: of a contact that the desk began.
+        delivery: whether it arrived.
+        at: when it did or failed; default: now.
+
+    Raises:
+        NotFound: no such contact in scope.
+        Unprocessable: it was the client who began, or the instant lies before the contact or in
+            the future.
+    """
+    contact = repo.by_ids(tx, actor, [contact_id]).get(contact_id)
+    if contact is None:
+        raise NotFound("contact.contact-unknown")
+    lock_case(tx, actor, contact.case_id)
+    when = at or tx.at
+    if contact.direction == Direction.IN:
+        raise Unprocessable("contact.delivery-inbound")
+    if when > tx.at + _SKEW:
+        raise Unprocessable("contact.at-future")
+    if when < contact.at:
+        raise Unprocessable("contact.delivery-early")
+    known = repo.deliveries(tx, [contact_id]).get(contact_id)
+    if (known.delivery if known else contact.delivery) != delivery:
+        row = ContactDelivery(
+            delivery_id=new_id("delivery", tx.at), contact_id=contact_id,
+            number=known.number + 1 if known else 1, client_id=contact.client_id,
+            delivery=delivery.value, at=when, actor_id=actor.user_id, recorded_at=tx.at,
+        )  # fmt: skip
+        tx.session.add(row)
+        tx.session.flush()
+        attest(tx, contact.client_id, row)
+        record(
+            tx, actor, EvidenceKind.TOUCH_LOGGED, client_id=contact.client_id, subject=contact_id,
+            data={
+                "case_id": contact.case_id, "delivery": delivery, "number": row.number, "at": when,
+            },
+        )  # fmt: skip
+    return outs(tx, [contact])[0]
+
+
+def outs(tx: Tx, rows: Sequence[Contact]) -> list[ContactOut]:
+    """Contacts as the API shows them, with the newest word on whether each arrived.
+
+    Args:
+        tx: the unit of work.
+        rows: contacts in the reader's scope.
+    """
+    newest = repo.deliveries(tx, [row.contact_id for row in rows])
+    found = []
+    for row in rows:
+        out = ContactOut.model_validate(row)
+        if (later := newest.get(row.contact_id)) is not None:
+            out.delivery, out.delivery_at = Delivery(later.delivery), later.at
+        found.append(out)
+    return found

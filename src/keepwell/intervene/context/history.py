@@ -37,6 +37,8 @@ from keepwell.intervene.context import repo
 from keepwell.intervene.exit import repo as exits
 from keepwell.intervene.exit.model import ExitHold, ExitRequest
 from keepwell.intervene.exit.policy import HOLD_TITLES, KIND_TITLES, ExitKind, HoldCode
+from keepwell.intervene.outcome import service as outcomes
+from keepwell.intervene.outcome.show import words_of
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book.service import get_client
 from keepwell.trust.consent.model import Consent
@@ -110,6 +112,11 @@ def history(tx: Tx, actor: Actor, client_id: str, limit: int) -> list[Entry]:
             found += _exit(request, holds.get(request.request_id, []), actor.locale)
     if actor.may(Permission.CONSENT_READ):
         found += [_consent(word, actor.locale) for word in consents(tx, actor, client_id)]
+    if actor.may(Permission.OUTCOME_READ):
+        zone = tx.frame.zone
+        for row in outcomes.of_client(tx, actor, client_id):
+            title = words_of(row, actor.locale, zone)
+            found.append(Entry(row.matured_at, "case", title, case_id=row.case_id))
     found.sort(key=lambda entry: entry.at, reverse=True)
     return found[:limit]
 

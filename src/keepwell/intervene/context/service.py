@@ -14,8 +14,8 @@ from keepwell.intervene.case.service import list_cases
 from keepwell.intervene.clock.service import of_subjects
 from keepwell.intervene.contact import repo as contacts
 from keepwell.intervene.contact.policy import Aim, Facts, may_contact
-from keepwell.intervene.contact.schema import ContactOut, VerdictOut
-from keepwell.intervene.contact.service import facts_of, forbidden
+from keepwell.intervene.contact.schema import VerdictOut
+from keepwell.intervene.contact.service import facts_of, forbidden, outs
 from keepwell.intervene.context import repo
 from keepwell.intervene.context.schema import CaseContext, ContextOut
 from keepwell.intervene.exit import repo as exits
@@ -70,10 +70,7 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
         consents=[consent_shown(word) for word in words if word.newest],
         may_retain=_verdict(tx, actor, facts),
         may_serve=_verdict(tx, actor, replace(facts, aim=Aim.SERVICE)),
-        contacts=[
-            ContactOut.model_validate(row)
-            for row in contacts.newest_of(tx, actor, client_id, MOST_CONTACTS)
-        ],
+        contacts=outs(tx, contacts.newest_of(tx, actor, client_id, MOST_CONTACTS)),
     )
 
 

@@ -38,12 +38,15 @@ class Attested:
         key: columns that name a row.
         columns: columns of the digest; fixed for good, so that columns added later do no harm.
         version: column that counts the row's changes, if it may change; the newest entry counts.
+        since: column without a value in rows from before the table was vouched for; no entry
+            vouches for those.
     """
 
     table: Table
     key: tuple[str, ...]
     columns: tuple[str, ...]
     version: str | None = None
+    since: str | None = None
 
     def name(self, values: Mapping[str, Any]) -> str:
         """The row's name in entries."""
@@ -62,7 +65,11 @@ TABLES: Final[dict[str, Attested]] = {}
 
 
 def vouch(
-    table: Any, columns: Sequence[str], key: Sequence[str] = (), version: str | None = None
+    table: Any,
+    columns: Sequence[str],
+    key: Sequence[str] = (),
+    version: str | None = None,
+    since: str | None = None,
 ) -> None:
     """Say that entries vouch for the rows of a table.
 
@@ -71,10 +78,11 @@ def vouch(
         columns: what of a row is part of its digest, besides its key.
         key: columns that name a row; default: the primary key.
         version: column that counts changes; None for rows whose digest never changes.
+        since: one of the columns, null in rows from before the table was vouched for.
     """
     assert isinstance(table, Table)
     named = tuple(key or (column.name for column in table.primary_key))
-    TABLES[table.name] = Attested(table, named, (*named, *columns), version)
+    TABLES[table.name] = Attested(table, named, (*named, *columns), version, since)
 
 
 def attest(tx: Tx, client_id: str, row: Any) -> None:

@@ -500,7 +500,10 @@ def stream_attested(tx: Tx, told: Attested) -> Iterator[AnyRow]:
     """Every row of a table that entries vouch for."""
     names = (*told.columns, told.version) if told.version else told.columns
     columns = [told.table.c[name] for name in names]
-    yield from _streamed(tx, select(*columns))  # unscoped: the audit reads everything
+    statement: Select[Any] = select(*columns)  # unscoped: the audit reads everything
+    if told.since is not None:
+        statement = statement.where(told.table.c[told.since].is_not(None))
+    yield from _streamed(tx, statement)
 
 
 def hold_still(tx: Tx) -> None:

@@ -25,6 +25,8 @@ from keepwell.intervene.contact.service import facts_of, forbidden
 from keepwell.intervene.context.service import why
 from keepwell.intervene.exit import policy as exit_policy
 from keepwell.intervene.exit import service as exits
+from keepwell.intervene.outcome import service as outcomes
+from keepwell.intervene.outcome.show import words_of
 from keepwell.trust.access.mask import show as masked
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book.service import get_client
@@ -80,6 +82,7 @@ def case_context(
         "people": repo.staff_names(tx, [case["escalated_to"]]),
         "level": tongue.t(LEVEL_ROLES[case["level"]]) if case["level"] in LEVEL_ROLES else "",
         "ending": _ending(case, tongue), "verdicts": verdicts,
+        "matured": _matured(tx, actor, case, tongue),
         "next": _next(actor, case, clocks, verdicts, tongue),
         "entries": entries, "earlier": story.earlier, "upto": upto, "last": last,
         "changed": seen is not None and upto is None and last > seen, "since": since,
@@ -196,6 +199,21 @@ def _ending(case: dict[str, Any], tongue: Tongue) -> dict[str, Any] | None:
         "outcome": tongue.names(policy.STATE_TITLES, case["state"]),
         "reason": tongue.names(policy.CLOSE_TITLES, case["close_reason"]),
         "note": case["close_note"] or "", "at": case["closed_at"],
+    }  # fmt: skip
+
+
+def _matured(tx: Tx, actor: Actor, case: dict[str, Any], tongue: Tongue) -> dict[str, Any] | None:
+    """What the label says of the client once known, beside what staff closed the case with."""
+    if not actor.may(Permission.OUTCOME_READ):
+        return None
+    found = outcomes.of_case(tx, actor, case["client_id"], case["opened_at"], case["closed_at"])
+    if found is None:
+        return None
+    said = outcomes.says(case["state"])
+    differs = found.y is not None and said is not None and found.y != said
+    return {
+        "words": words_of(found, tongue.locale, tx.frame.zone), "day": found.day,
+        "at": found.recorded_at, "differs": differs,
     }  # fmt: skip
 
 

@@ -24,10 +24,12 @@ from keepwell.intervene.contact.model import Contact
 from keepwell.intervene.contact.policy import (
     AIM_TITLES,
     CHANNEL_TITLES,
+    DELIVERY_TITLES,
     DIRECTION_TITLES,
     MARK_TITLES,
     RESULT_TITLES,
     Aim,
+    Delivery,
 )
 from keepwell.trust.access.policy import ROLES, Role
 from keepwell.warn.tier import TITLES as TIER_TITLES
@@ -192,6 +194,8 @@ def _contact(entry: Entry, contact: Contact, tongue: Tongue) -> None:
         entry.more.append(tongue.names(AIM_TITLES, contact.aim))
     if contact.at != contact.recorded_at:
         entry.more.append(tongue.t("It was at {moment}", moment=tongue.moment(contact.at)))
+    if contact.delivery == Delivery.UNKNOWN:
+        entry.more.append(tongue.names(DELIVERY_TITLES, contact.delivery))
     if contact.breach:
         entry.grave = True
         entry.more.append(tongue.t("Made although it was forbidden; on record as a breach"))
