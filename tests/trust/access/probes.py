@@ -165,8 +165,12 @@ UNSCOPED = {
         **dict.fromkeys(_ADMINISTRATION, "administration"),
         **dict.fromkeys(_KEY_FIGURES, "totals of the whole broker, no row about a client"),
         **dict.fromkeys(
-            ("/kept/{proof_id}", "/budgets/{proposal_id}", "/budgets/{proposal_id}/approve",
-             "/budgets/{proposal_id}/reject"),
+            (
+                "/kept/{proof_id}",
+                "/budgets/{proposal_id}",
+                "/budgets/{proposal_id}/approve",
+                "/budgets/{proposal_id}/reject",
+            ),
             "a figure over everybody drawn, which names no client",
         ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",

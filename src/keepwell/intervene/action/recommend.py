@@ -13,7 +13,7 @@ action.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
@@ -129,6 +129,7 @@ class Recommendation:
             where values are not known and are ranked all the same; None when there is none.
         runner_up: the next one.
         options: every action in force with its decision, in the order of the ids.
+        first: name of the action that is best because an experiment drew it; None: none did.
     """
 
     client_id: str
@@ -137,6 +138,7 @@ class Recommendation:
     best: Option | None
     runner_up: Option | None
     options: tuple[Option, ...]
+    first: str | None = None
 
     @property
     def refusals(self) -> tuple[Option, ...]:
@@ -203,7 +205,9 @@ class Recommender:
         self.proven, self.unvalued = dict(proven or {}), unvalued
         self._costs = [self._cost(action) for action in actions]
 
-    def one(self, facts: ClientFacts, outlook: Outlook = UNKNOWN) -> Recommendation:
+    def one(
+        self, facts: ClientFacts, outlook: Outlook = UNKNOWN, first: str | None = None
+    ) -> Recommendation:
         """What to do about one client.
 
         A client who refuses profiling is not ranked: chance and value are not looked at (PI-4).
@@ -211,6 +215,8 @@ class Recommender:
         Args:
             facts: as of now.
             outlook: chance to leave, and value.
+            first: name of the action of the client's arm in an experiment; where the gate lets it
+                pass it comes first, worth its cost or not, for that is what is being found out.
         """
         refuses = facts.consents.get(Purpose.PROFILING) is False and "PI-4" in self.rules
         known = UNKNOWN if refuses else outlook
@@ -219,12 +225,29 @@ class Recommender:
             _option(cost, decision, known, self.unvalued == "drop")
             for cost, decision in zip(self._costs, decisions, strict=True)
         ]
+        place = None if refuses else self._drawn(first, decisions)
+        if place is not None:
+            options[place] = options[place]._replace(decision=decisions[place])
         passed = [o for o in options if o.decision.answer is not Answer.DROP]
         owed = tuple(o for o in passed if o.action.mandatory)
         ranked = sorted((o for o in passed if not o.action.mandatory), key=_rank)
+        if place is not None:
+            # The sort is stable: the others keep their order.
+            ranked.sort(key=lambda o: o is not options[place])
         best = ranked[0] if ranked else None
         second = ranked[1] if len(ranked) > 1 else None
-        return Recommendation(facts.client_id, self.at, owed, best, second, tuple(options))
+        return Recommendation(
+            facts.client_id, self.at, owed, best, second, tuple(options),
+            None if place is None else first,
+        )  # fmt: skip
+
+    def _drawn(self, first: str | None, decisions: Sequence[Decision]) -> int | None:
+        """The place of the action of an arm, if the gate lets it pass."""
+        for place, cost in enumerate(self._costs if first else ()):
+            if cost.action.name == first:
+                opens = decisions[place].answer is not Answer.DROP and cost.foreign is None
+                return place if opens and not cost.action.mandatory else None
+        return None
 
     def many(self, clients: Iterable[tuple[ClientFacts, Outlook]]) -> Iterator[Recommendation]:
         """What to do about each of many clients, in their order; the same as `one` for each."""

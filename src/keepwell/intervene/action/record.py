@@ -97,6 +97,7 @@ def record(
         "best": made.best.action.name if made.best else None,
         "runner_up": made.runner_up.action.name if made.runner_up else None,
         "options": [_option(option) for option in made.options],
+        **({"first": made.first} if made.first else {}),
     }
 
 
@@ -147,7 +148,7 @@ def replay(
     """
     facts = facts_from(stored["facts"])
     outlook = Outlook(*stored["outlook"]) if stored["outlook"] else Outlook()
-    made = recommender.one(facts, outlook)
+    made = recommender.one(facts, outlook, stored.get("first"))
     return made, record(facts, outlook, made, context_digest(context(recommender)))
 
 

@@ -17,7 +17,7 @@ from keepwell.core.errors import UsageError
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.frame.problem import Conflict, NotFound, Unprocessable
-from keepwell.intervene.action import gather, repo
+from keepwell.intervene.action import gather, repo, trial
 from keepwell.intervene.action.catalogue import Action
 from keepwell.intervene.action.facts import ClientFacts
 from keepwell.intervene.action.gate import Answer, Decision, Gate
@@ -59,6 +59,7 @@ class Advice:
         script: what to say, in the reader's language; None: none fits.
         said: the action that the script is for: the first one, or else the runner-up.
         stored: the newest recommendation stored in the case.
+        drawn: the client's arm in a running experiment of actions; None: none.
     """
 
     case: Case
@@ -71,6 +72,7 @@ class Advice:
     script: Script | None
     said: Action | None
     stored: Recommended | None
+    drawn: trial.Drawn | None = None
 
     @property
     def first(self) -> Option | None:
@@ -101,7 +103,8 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     Chance to leave is the score's, value is what leaving takes away (`Client.value_lost`), not what
     the client is worth: see `recommend`. Where the two are known, what the gate lets pass is
     ordered by expected value, and what is not worth its cost is refused. Where the value is not
-    known, it is ordered by the relative reduction alone, and the answer says so.
+    known, it is ordered by the relative reduction alone, and the answer says so. The action of the
+    client's arm in a running experiment comes first where the gate lets it pass.
 
     Raises:
         NotFound: no such case in scope, or it is closed.
@@ -113,7 +116,8 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     facts = gather.client_facts(tx, case, client, warned=gather.was_warned(tx, case))
     recommender = _recommender(tx)
     outlook = gather.outlook_of(tx, client)
-    made = recommender.one(facts, outlook)
+    drawn = trial.drawn(tx, case.client_id)
+    made = recommender.one(facts, outlook, drawn.action if drawn else None)
     stored = context(recommender)
     kept = record_of(facts, outlook, made, context_digest(stored))
     script = said = None
@@ -123,7 +127,7 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
             script = script_for(tx, actor, case, client, facts, said, channel)
     return Advice(
         case, made, facts, outlook, recommender, {"context": stored, "made": kept}, _answer(kept),
-        script, said if script else None, repo.newest(tx, actor, case_id),
+        script, said if script else None, repo.newest(tx, actor, case_id), drawn,
     )  # fmt: skip
 
 
@@ -143,6 +147,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
     if not advice.is_new:
         return advice
     best, after, script = advice.made.best, advice.made.runner_up, advice.script
+    drawn = advice.drawn
     row = Recommended(
         recommendation_id=new_id("advice", tx.at), case_id=case_id,
         number=advice.stored.number + 1 if advice.stored else 1, client_id=advice.case.client_id,
@@ -153,6 +158,8 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
         next_version=after.action.version if after else None,
         channel=best.decision.channel.value if best and best.decision.channel else None,
         expected=best.expected if best else None, script_id=script.template if script else None,
+        experiment_id=drawn.experiment_id if drawn else None, arm=drawn.arm if drawn else None,
+        propensity=drawn.propensity if drawn else None,
         answer=advice.answer, record=advice.record,
     )  # fmt: skip
     tx.session.add(row)
@@ -273,7 +280,7 @@ def _recommender(tx: Tx) -> Recommender:
     return Recommender(
         gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), tx.at, tx.frame.zone,
         gather.policy_of(tx), gather.economics_of(tx) or Economics(tx.frame.currency),
-        unvalued="rank",
+        proven=trial.proven(tx), unvalued="rank",
     )  # fmt: skip
 
 

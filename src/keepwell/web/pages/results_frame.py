@@ -13,8 +13,10 @@ P = Permission
 
 TABS: Final[tuple[Tab, ...]] = (
     Tab("What was kept", "/results/kept", P.PROOF_READ),
+    Tab("Experiments", "/results/experiments", P.EXPERIMENT_READ),
     Tab("Outcomes", "/results/outcomes", P.OUTCOME_READ),
     Tab("Key figures", "/results/kpi", P.KPI_READ),
+    Tab("Actions", "/results/actions", P.ACTION_READ),
 )
 """In their order; the first that is open to a reader is where /results leads."""
 

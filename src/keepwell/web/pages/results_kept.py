@@ -163,7 +163,7 @@ def _told(proof: KeptProof | None, tongue: Tongue, voice: Speaker) -> dict[str, 
         "claims": claims(proof, voice), "measures": rows, "tiers": tiers,
         "head": [(name, voice.name(name), measures[name]) for name in (CLIENTS, ASSETS, VALUE,
                  REVENUE) if name in measures],
-        "charts": {"money": _shares(rows, voice), "tiers": _by_tier(tiers, voice)},
+        "charts": {"kept": _shares(measures, voice), "tiers": _by_tier(tiers, voice)},
         "reached": "" if proof.stopped else complier(found, voice),
         "costs": found.get("costs"), "revenue": found.get("revenue"),
     }  # fmt: skip
@@ -201,11 +201,11 @@ def _chart(points: list[dict[str, Any]], voice: Speaker) -> dict[str, Any] | Non
     }  # fmt: skip
 
 
-def _shares(rows: list[tuple[str, str, Any]], voice: Speaker) -> dict[str, Any] | None:
-    """Money kept as a share of the opening assets."""
-    return _chart(
-        [_point(one["share"], name, voice) for _, name, one in rows if one["share"]], voice
-    )
+def _shares(measures: Mapping[str, Any], voice: Speaker) -> dict[str, Any] | None:
+    """Clients kept of those drawn for contact, and assets of what these had at the draw."""
+    effects = {name: measures[name] for name in (CLIENTS, ASSETS) if name in measures}
+    shares = {n: one["adjusted"] if n == CLIENTS else one["share"] for n, one in effects.items()}
+    return _chart([_point(s, voice.name(n), voice) for n, s in shares.items() if s], voice)
 
 
 def _by_tier(tiers: list[tuple[str, Any]], voice: Speaker) -> dict[str, Any] | None:
