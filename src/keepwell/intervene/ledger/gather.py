@@ -88,8 +88,8 @@ def _event(row: CaseEvent, locale: str) -> Line:
     if kind in (EventKind.MOVED, EventKind.CLOSED):
         words = tr(STATE_TITLES[State(row.new["state"])], locale)
         if reason := row.new.get("close_reason"):
-            words = tr("Staff closed it as: {outcome}", locale,
-                       outcome=f"{words}, {tr(CLOSE_TITLES[CloseReason(reason)], locale)}")  # fmt: skip
+            why = tr(CLOSE_TITLES[CloseReason(reason)], locale)
+            words = tr("Staff closed it as: {outcome}", locale, outcome=f"{words}, {why}")
         else:
             words = tr("Case moved on: {state}", locale, state=words)
     else:

@@ -17,8 +17,8 @@ from keepwell.frame.paging import Cursor
 from keepwell.frame.problem import NotFound
 from keepwell.frame.text import Id
 from keepwell.intervene.alert import service as alerts
-from keepwell.intervene.alert.policy import REASON_TITLES as ALERT_REASONS
 from keepwell.intervene.alert.policy import DECISION_TITLES, Decision
+from keepwell.intervene.alert.policy import REASON_TITLES as ALERT_REASONS
 from keepwell.learn.holdout import service as holdout
 from keepwell.trust.access import users
 from keepwell.trust.access.call import Reply
