@@ -35,6 +35,7 @@ COMMANDS = (
     "user",
     "desk",
     "kpi",
+    "experiment",
     "evidence",
     "script",
 )
