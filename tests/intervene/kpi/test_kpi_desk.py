@@ -22,9 +22,15 @@ def values(desk: Desk, kpi_id: str, months: dict[str, float | None], revision: i
         for month, value in months.items():
             tx.session.add(
                 KpiValue(
-                    kpi_id=kpi_id, version=1, month=date.fromisoformat(f"{month}-01"),
-                    revision=revision, value=value, n=10,
-                    absent=None if value is not None else "no-rows", known_by=tx.at, manifest=1,
+                    kpi_id=kpi_id,
+                    version=1,
+                    month=date.fromisoformat(f"{month}-01"),
+                    revision=revision,
+                    value=value,
+                    n=10,
+                    absent=None if value is not None else "no-rows",
+                    known_by=tx.at,
+                    manifest=1,
                     computed_at=tx.at,
                 )
             )

@@ -25,11 +25,16 @@ def read(desk, who="m1", query=""):
 def test_refusals_are_shown_with_words_rules_and_the_way_to_the_case(sqlite_desk):
     desk = sqlite_desk
     told = filled(desk)
-    source = read(desk)
+    source = read(desk, query="?stage=every")
     for item in get(desk, "refusals/counts"):
         assert f"<code>{item['code']}</code>" in source
     assert "above the client&#39;s level C1" in source
     assert f'href="/cases/{told[0]["case_id"]}#advice"' in source
+    # What is not meant for the client at all is listed when it is asked for.
+    usual = read(desk)
+    assert "gate.reason-other" in source
+    assert "gate.reason-other" not in usual
+    assert "suitability.level-above" in usual
     one = read(desk, query="?code=suitability.level-above")
     rows = one.partition('id="one-by-one"')[2].partition("</section>")[0]
     title = Catalogue.shipped().version("maturing-talk", 1).title

@@ -111,18 +111,24 @@ def policy_of(tx: Tx) -> ContactPolicy:
     )  # fmt: skip
 
 
+def minute_prices(tx: Tx) -> dict[Who, int | None]:
+    """What a minute of each role costs as the broker has set it, minor units; None: not set."""
+    frame = tx.frame
+    given = frame.settings.action
+    minute: dict[Who, int | None] = {who: getattr(given, f"{who.value}_minute") for who in Who}
+    named = frame.workspace.mapping.value.budget.minute_cost
+    if minute[Who.MANAGER] is None and named is not None:
+        minute[Who.MANAGER] = round(named * 10 ** minor_exponent(frame.currency))
+    return minute
+
+
 def economics_of(tx: Tx) -> Economics | None:
     """What a minute costs; None where that is neither set nor can be assumed.
 
     Of a role: the desk's setting; of managers else what keepwell.yaml's budget names; else what
     keepwell assumes, which is an amount in CNY and of no use in another currency.
     """
-    frame = tx.frame
-    given = frame.settings.action
-    minute = {who: getattr(given, f"{who.value}_minute") for who in Who}
-    named = frame.workspace.mapping.value.budget.minute_cost
-    if minute[Who.MANAGER] is None and named is not None:
-        minute[Who.MANAGER] = round(named * 10 ** minor_exponent(frame.currency))
+    frame, minute = tx.frame, minute_prices(tx)
     missing = [who for who, cost in minute.items() if cost is None]
     if missing and frame.currency != ASSUMED_IN:
         return None

@@ -73,12 +73,14 @@ class Wanted:
         until: before, UTC.
         code: why.
         stage: where they were held.
+        besides: not those held here.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     code: str | None = None
     stage: str | None = None
+    besides: str | None = None
 
 
 def refusals(
@@ -133,4 +135,6 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(Refused.code == wanted.code)
     if wanted.stage is not None:
         found.append(Refused.stage == wanted.stage)
+    if wanted.besides is not None:
+        found.append(Refused.stage != wanted.besides)
     return found

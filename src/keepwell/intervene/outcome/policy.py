@@ -215,9 +215,7 @@ class Used:
         return share_of(self.left, self.matured)
 
 
-def usage(
-    contacts: Iterable[tuple[str, Any]], outcomes: Mapping[str, Sequence[Any]]
-) -> list[Used]:
+def usage(contacts: Iterable[tuple[str, Any]], outcomes: Mapping[str, Sequence[Any]]) -> list[Used]:
     """Count what was used and what became of the clients; a case counts once for each name.
 
     Args:

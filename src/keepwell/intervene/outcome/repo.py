@@ -75,7 +75,5 @@ def used(tx: Tx, actor: Actor, since: datetime, until: datetime, limit: int) -> 
 
 def team_names(tx: Tx, teams: Collection[str]) -> dict[str, str]:
     """Names of teams."""
-    rows = tx.session.execute(
-        select(Team.team_id, Team.name).where(Team.team_id.in_(list(teams)))
-    )
+    rows = tx.session.execute(select(Team.team_id, Team.name).where(Team.team_id.in_(list(teams))))
     return {str(team): str(name) for team, name in rows}

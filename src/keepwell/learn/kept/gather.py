@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -198,6 +198,9 @@ def costs_of(
 ) -> dict[str, Any] | None:
     """Contacts and minutes spent on the arm that may be contacted; None: contacts are not kept.
 
+    A minute costs what the desk's settings say of who did it, else `value.budget.minute_cost`; a
+    contact besides `value.budget.contact_cost`, else what the catalogue says of its actions.
+
     Args:
         workspace: for what a minute and a contact cost.
         cohort: who was drawn.
@@ -208,12 +211,23 @@ def costs_of(
     who = zip(cohort.drawn.clients, cohort.drawn.treated, strict=True)
     mine = [touched[client] for client, treated in who if treated and client in touched]
     contacts, minutes = sum(t.contacts for t in mine), sum(t.minutes for t in mine)
-    priced = Costs.of(workspace, contacts, minutes)
+    named = Costs.of(workspace, contacts, minutes)
+    minute, extra = _mean([t.paid for t in mine], minutes), _mean([t.extra for t in mine], contacts)
+    priced = Costs(
+        contacts, minutes, extra if named.contact_cost is None else named.contact_cost,
+        named.minute_cost if minute is None else minute,
+    )  # fmt: skip
     return {
         "contacts": contacts, "minutes": minutes, "untimed": sum(t.untimed for t in mine),
         "clients": sum(t.contacts > 0 for t in mine), "contact_cost": priced.contact_cost,
         "minute_cost": priced.minute_cost, "known": priced.known, "total": priced.total,
     }  # fmt: skip
+
+
+def _mean(amounts: Sequence[int | None], over: int) -> float | None:
+    """The price of one, from what all cost; None where a part of it is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) / over if over and len(known) == len(amounts) else None
 
 
 def reached(

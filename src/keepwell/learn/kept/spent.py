@@ -22,12 +22,16 @@ class Touched:
         untimed: contacts of no action of the catalogue, counted in `minutes` with the longest time
             that any action by their channel takes.
         reached: whether the client heard at least one.
+        paid: what the minutes cost by who did them, minor units; None where a price is not set.
+        extra: what the actions cost besides time; None where one is not known.
     """
 
     contacts: int
     minutes: int
     untimed: int
     reached: bool
+    paid: int | None = None
+    extra: int | None = None
 
 
 Reader = Callable[[Tx, datetime, datetime], dict[str, Touched]]

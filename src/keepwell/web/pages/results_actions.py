@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -33,6 +34,8 @@ ROWS: Final = 30
 PERIODS: Final = {"7": "7 days", "30": "30 days", "90": "90 days", "all": "All of it"}
 """Spans that can be chosen, with their English names."""
 USUAL: Final = "30"
+EVERY: Final = "every"
+"""Stage that stands for all, also for what does not fit the client."""
 
 _Text = Annotated[str, Query(max_length=80)]
 
@@ -53,7 +56,8 @@ def actions_page(
         return {
             **_refusals(tx, actor, asked, cursor),
             "catalogue": _catalogue(tx, tongue),
-            "periods": PERIODS, "stages": {s.value: title for s, title in STAGE_TITLES.items()},
+            "periods": PERIODS,
+            "stages": {s.value: title for s, title in STAGE_TITLES.items()} | {EVERY: "Any"},
             "asked": asked, "export": actor.may(Permission.CLIENT_EXPORT),
             "cases": actor.may(Permission.CASE_READ),
         }  # fmt: skip
@@ -64,9 +68,11 @@ def actions_page(
 def _refusals(tx: Tx, actor: Actor, asked: Mapping[str, str], cursor: str | None) -> dict[str, Any]:
     since = _since(tx, asked["days"])
     stage = asked["stage"] if asked["stage"] in set(Stage) else None
-    wanted = Wanted(since, None, asked["code"] or None, stage)
+    # Most of the catalogue is not meant for a client at all; that is listed when it is asked for.
+    besides = None if stage or asked["code"] or asked["stage"] == EVERY else Stage.ELIGIBLE.value
+    wanted = Wanted(since, None, asked["code"] or None, stage, besides)
     rows, more = refusals.list_refusals(tx, actor, wanted, ROWS, cursor)
-    counts = refusals.count_refusals(tx, actor, Wanted(since, stage=stage))
+    counts = refusals.count_refusals(tx, actor, replace(wanted, code=None))
     titles = {known.action.name: known.action.title for known in service.list_actions(tx)}
 
     def named(name: str) -> str:
@@ -79,7 +85,6 @@ def _refusals(tx: Tx, actor: Actor, asked: Mapping[str, str], cursor: str | None
             for counted in counts
         ],
         "rows": [(row, [named(name) for name in row.actions]) for row in told],
-        "total": sum(counted.recommendations for counted in counts),
         "next": _address(asked, cursor=more) if more else "",
         "first": _address(asked) if cursor else "",
         "every": _address(asked, code="", stage=""),
