@@ -37,6 +37,7 @@ COMMANDS = (
     "desk",
     "kpi",
     "experiment",
+    "ledger",
     "evidence",
     "script",
 )
