@@ -36,6 +36,7 @@ COMMANDS = (
     "user",
     "desk",
     "kpi",
+    "ledger",
     "evidence",
     "script",
 )

@@ -241,6 +241,34 @@ class Desk:
         """Receipts of what was done about a client, each with its proof."""
         return self.wire.pages(f"/clients/{_part(client_id)}/receipts", limit)
 
+    # Outcomes
+
+    def outcomes(self, *, limit: int | None = None, **filters: Any) -> Iterator[Item]:
+        """What the label says became of clients, the newest matured first.
+
+        Args:
+            limit: at most so many; default: all.
+            **filters: of GET /outcomes, such as client, since or left.
+        """
+        return self.wire.pages("/outcomes", limit, **filters)
+
+    def mismatch(self, **span: Any) -> Item:
+        """What staff typed when they closed cases, against what the label says.
+
+        Args:
+            **span: since and until, days on which the cases were closed.
+        """
+        return self.wire.get("/outcomes/mismatch", **span)
+
+    def note_delivery(self, contact_id: str, delivery: str, at: datetime | None = None) -> Item:
+        """Say later whether a contact arrived: delivered, failed or unknown."""
+        body = _given(delivery=delivery, at=_instant(at))
+        return self.wire.post(f"/contacts/{_part(contact_id)}/delivery", body)
+
+    def ledger(self, client_id: str, *, verify: bool = False) -> Item:
+        """All that was decided and done about a client; verified line by line if wanted."""
+        return self.wire.get(f"/clients/{_part(client_id)}/ledger", verify=verify or None)
+
     # Events, notices, evidence
 
     def send_events(self, source: str, batch: str, table: str, rows: Sequence[Row]) -> Item:
