@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := build/demo
 WORLD := build/world
+LOOP := build/loop
 # Processes that share the tests.
 TESTERS ?= 2
 MPLCONFIGDIR ?= build/matplotlib
@@ -14,7 +15,7 @@ unexport CI BUILD_NUMBER
 # Hundreds of processes are started: each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-world test check browser bench accuracy world desk pages pictures release docs lock clean
+.PHONY: demo demo-world demo-loop test check browser bench accuracy world desk pages pictures release docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -38,6 +39,11 @@ demo-world: $(VENV)/run.stamp
 	mkdir -p $(MPLCONFIGDIR)
 	$(BIN)/keepwell world new --clients 20000 --days 600 --seed 7 --out $(WORLD)
 	$(BIN)/keepwell demo --workspace $(WORLD)
+
+# A year of the loop in a simulated broker of 100,000 clients, beside rivals and the truth.
+demo-loop: $(VENV)/run.stamp
+	mkdir -p $(MPLCONFIGDIR)
+	$(BIN)/keepwell rehearse --clients 100000 --days 365 --seed 7 --out $(LOOP)
 
 # Chromium comes while the types are checked: that takes one core, this the network.
 test: $(VENV)/dev.stamp

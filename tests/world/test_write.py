@@ -18,6 +18,7 @@ from keepwell.observe.ingest import ingest
 from keepwell.observe.mapping import Mapping
 from keepwell.observe.workspace import Workspace
 from keepwell.world.files import write
+from keepwell.world.files.daily import DayWriter
 from keepwell.world.files.folder import file_schema
 from keepwell.world.files.write import MARKER, write_world
 from keepwell.world.scenario import Scenario
@@ -219,8 +220,8 @@ def test_a_killed_run_leaves_the_old_world_and_is_cleared_away(tmp_path, monkeyp
             raise RuntimeError("the disk is gone")
         return written(self, day, shot)
 
-    written = write._Shard._write
-    monkeypatch.setattr(write._Shard, "_write", fail)
+    written = DayWriter._write
+    monkeypatch.setattr(DayWriter, "_write", fail)
     with pytest.raises(RuntimeError, match="the disk is gone"):
         write_world(Scenario(), 50, 4, SEED, out)
     assert files_of(out) == before

@@ -29,6 +29,7 @@ COMMANDS = (
     "quarantine",
     "demo",
     "world",
+    "rehearse",
     "serve",
     "worker",
     "migrate",

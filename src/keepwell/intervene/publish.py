@@ -22,16 +22,19 @@ from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
 from keepwell.intervene.outcome.service import mature_outcomes
 from keepwell.learn.holdout.service import draw
+from keepwell.learn.panel.scores import WEEKS
 from keepwell.learn.panel.write import prepared_panels
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.run import RunResult
 from keepwell.learn.value.basis import CONFIDENCE, basis_of
 from keepwell.learn.value.book import ValueBook, value_ranking
 from keepwell.observe.contract import TABLES
+from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.lake import Lake, parquet_sql
 from keepwell.observe.manifest import Manifest
 from keepwell.trust.book.service import SCHEMA, publish
 from keepwell.warn.reason import Explanation
+from keepwell.warn.registry import ModelVersion
 
 Changes = Mapping[str, Mapping[str, float]]
 
@@ -80,42 +83,79 @@ class Published:
     matured: int
 
 
-def publish_run(frame: Frame, result: RunResult) -> Published:
+def publish_run(frame: Frame, result: RunResult, *, weeks: Sequence[int] = WEEKS) -> Published:
     """Put a run's scores in force on the desk.
 
     Args:
         frame: the desk, its database migrated.
         result: of the main job, over the same workspace.
+        weeks: how many weeks back the panels give scores, 0 and 1 among them; each costs about as
+            much as the ranking.
 
     Raises:
         UsageError: another publication is at work.
     """
-    manifest = result.data.versions.manifest
-    ranking = result.ranking
-    book = _valued(frame, result)
-    # Whoever refused profiling must not have a score, not even for a moment.
-    caught = catch_up(frame, ("consent",), manifest)
+    book = _valued(frame, result.engine, result.ranking, result.version)
     # The panels are written before and come into force when the pointer has moved.
     with prepared_panels(
-        frame.workspace, result.engine, ranking, result.version, result.data
+        frame.workspace,
+        result.engine,
+        result.ranking,
+        result.version,
+        result.data,
+        weeks=weeks,
     ) as past:
-        number = publish(
-            frame, book_rows(frame, ranking, manifest, past.changes, book), as_of=ranking.as_of,
-            model_version=result.version.id, manifest=manifest, before=draw,
-            value_basis=basis_of(book) if book else None,
-        )  # fmt: skip
+        return _publish(frame, result.engine, result.ranking, result.version, book, past.changes)
+
+
+def publish_ranking(
+    frame: Frame, engine: LocalEngine, ranking: Ranking, version: ModelVersion
+) -> Published:
+    """Put scores in force without making panels: those of the publication before stay.
+
+    Args:
+        frame: the desk, its database migrated.
+        engine: that the ranking was made from.
+        ranking: every client.
+        version: the model behind it.
+
+    Raises:
+        UsageError: another publication is at work.
+    """
+    book = _valued(frame, engine, ranking, version)
+    return _publish(frame, engine, ranking, version, book, {})
+
+
+def _publish(
+    frame: Frame,
+    engine: LocalEngine,
+    ranking: Ranking,
+    version: ModelVersion,
+    book: ValueBook | None,
+    changes: Changes,
+) -> Published:
+    manifest = engine.manifest.id
+    # Whoever refused profiling must not have a score, not even for a moment.
+    caught = catch_up(frame, ("consent",), manifest)
+    number = publish(
+        frame, book_rows(frame, ranking, manifest, changes, book), as_of=ranking.as_of,
+        model_version=version.id, manifest=manifest, before=draw,
+        value_basis=basis_of(book) if book else None,
+    )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
-    known = mature_outcomes(frame, result.engine)
+    known = mature_outcomes(frame, engine)
     return Published(
         number, len(ranking.clients), int(ranking.scored.sum()), caught,
         known.outcomes + known.changed,
     )  # fmt: skip
 
 
-def _valued(frame: Frame, result: RunResult) -> ValueBook | None:
+def _valued(
+    frame: Frame, engine: LocalEngine, ranking: Ranking, version: ModelVersion
+) -> ValueBook | None:
     """What the clients of the ranking are worth; None where no line of income is known."""
     try:
-        return value_ranking(frame.workspace, result.engine, result.ranking, result.version)
+        return value_ranking(frame.workspace, engine, ranking, version)
     except DataError as error:
         if error.code != "value.income-unknown":
             raise

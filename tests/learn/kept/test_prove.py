@@ -5,15 +5,19 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
+from keepwell.core.days import add_span, local_day, midnight
 from keepwell.frame.problem import Conflict, NotFound
 from keepwell.learn.holdout.service import draw
-from keepwell.learn.kept.policy import digest_of
-from keepwell.learn.kept.readout import read_out
+from keepwell.learn.kept.policy import digest_of, span_of
+from keepwell.learn.kept.readout import effect_of, read_out
 from keepwell.learn.kept.service import ask_if_due, prove_kept
 from keepwell.learn.kept.spent import Touched
 from keepwell.learn.kept.words import Speaker, claims
@@ -288,3 +292,64 @@ def test_value_is_what_a_leaver_takes_away_as_of_the_draw(own, monkeypatch):
         budget = propose_budget(tx, desk.actors["analyst"], proof.proof_id)
     assert budget.amount == round(0.035 * proof.record["revenue"]["year"])
     assert sum(part["amount"] for part in budget.parts) == budget.amount
+
+
+def test_the_command_prints_the_table_and_what_is_claimed(own, monkeypatch):
+    from typer.testing import CliRunner
+
+    from keepwell.cli import app
+
+    desk, _ = own
+    monkeypatch.setenv("KEEPWELL_DATABASE_URL", str(desk.frame.database.url))
+    monkeypatch.setattr("keepwell.frame.migrate.check", lambda _: None)
+    root = str(desk.frame.workspace.root)
+    runner = CliRunner()
+    done = runner.invoke(app, ["kept", "--workspace", root])
+    assert done.exit_code == 0, done.output
+    assert "clients kept: 84 (46 to 122)" in done.output
+    assert "Absent: value kept; the model behind the scores at the draw is not kept." in done.output
+    chinese = runner.invoke(app, ["--lang", "zh", "kept", "--workspace", root])
+    assert "留存客户：84（46至122）" in chinese.output
+    assert "kept" not in chinese.output.split("SHA-256")[0]
+    runner.invoke(app, ["--lang", "en", "kept", "--workspace", root, "--json"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 10**6), st.integers(30, 200), st.integers(2, 40), st.floats(0.1, 0.9))
+def test_no_figure_is_computed_a_second_way(seed, n, managers, share):
+    rng = np.random.default_rng(seed)
+    treated = rng.random(n) < share
+    treated[:2] = [True, False]
+    trial = Trial(
+        treated, rng.integers(0, managers, n).astype(str), (rng.random(n) < 0.8).astype(float),
+        np.exp(rng.normal(10, 2, n)), rng.normal(0, 1e5, n), rng.random(n),
+        worth=rng.random(n) * 1e4, revenue={"commission": rng.random(n) * 100},
+    )  # fmt: skip
+    trial.stayed[2 : n // 10] = np.nan
+    if len(set(trial.manager[~np.isnan(trial.stayed)])) < 2:
+        return
+    told, found = read_out(trial, [None] * n, None)["measures"], retained(trial)
+    assert set(told) == set(found)
+    for name, one in found.items():
+        for kind, effect in (("raw", one.raw), ("adjusted", one.adjusted), ("total", one.total)):
+            assert effect_of(told[name][kind]) == effect
+        assert told[name]["unknown"] == list(one.unknown)
+        assert told[name]["shown"] == (one.total.low > 0 or one.total.high < 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2023, 1, 1)), st.integers(-3, 400))  # noqa: DTZ001
+def test_a_span_is_of_whole_days_and_enters_no_day_that_is_not_complete(at, ahead):
+    class Zoned:
+        zone = ZoneInfo("Europe/Athens")  # with a summer time
+
+    since = at.replace(tzinfo=UTC)
+    first_open = local_day(since, Zoned.zone) + ahead
+    end, days = span_of(Zoned, since, first_open)
+    if days < 1:
+        assert ahead <= 1
+        return
+    assert end <= midnight(first_open, Zoned.zone)
+    assert local_day(end, Zoned.zone) - local_day(since, Zoned.zone) == days
+    longer = add_span(since, f"{days + 1}d", Zoned.zone)
+    assert longer > midnight(first_open, Zoned.zone)

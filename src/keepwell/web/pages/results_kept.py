@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
@@ -39,6 +40,9 @@ PAGE: Final = "results/kept.html"
 READ: Final = Permission.PROOF_READ
 ROWS: Final = 12
 """Proofs and proposals listed."""
+
+_STEPS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Steps of a chart's axis: its ends are whole ones."""
 
 HEADS: Final = (
     "measure", "kept", "low", "high", "raw", "raw_low", "raw_high", "share", "contact",
@@ -192,11 +196,11 @@ def _chart(points: list[dict[str, Any]], voice: Speaker) -> dict[str, Any] | Non
         return None
     low = min(0.0, *(p["low"] for p in points))
     high = max(0.0, *(p["high"] for p in points))
-    room = (high - low or 0.01) * 0.08
+    step = next(s for s in _STEPS if s * 8 >= high - low or s is _STEPS[-1])
     return {
         "names": [p["said"][0] for p in points], "points": points, "unit": "share",
-        "horizontal": True, "min": round(low - room, 4) if low < 0 else 0,
-        "max": round(high + room, 4),
+        "horizontal": True, "min": round(math.floor(low / step) * step, 6),
+        "max": round(math.ceil(high / step) * step or step, 6),
         "levels": [{"at": 0, "name": voice.t("nothing kept")}],
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ when an event changes them.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -117,6 +118,12 @@ class Register:
         self._status = np.full(count, terms.UNOPENED, np.int8)
         self._opened_order = np.argsort(people.person["opened"], kind="stable").astype(np.int32)
         self._opened_sorted = people.person["opened"][self._opened_order]
+
+    def copy(self) -> Register:
+        """The same, to go on with another future."""
+        other = copy(self)
+        other._status = self._status.copy()
+        return other
 
     def opened(self, day: int) -> Numbers:
         """The clients whose rows appear on a day: opened on it; on the first day, by then."""

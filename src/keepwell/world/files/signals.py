@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,17 @@ class Speech:
         # What the open complaint of each client is about: its answer repeats topic and text.
         self._cause = np.zeros(len(english), np.int8)
         self._chosen = np.zeros(len(english), np.uint32)
+
+    def copy(self) -> Speech:
+        """The same, to go on with another future."""
+        other = copy(self)
+        other._cause, other._chosen = self._cause.copy(), self._chosen.copy()
+        return other
+
+    @property
+    def rows(self) -> dict[str, Builder]:
+        """What makes the rows of each kind of event."""
+        return {"contact": self.contact, "complaint": self.complaint, "survey": self.survey}
 
     def _words(
         self, kind: str, e: Any, intent: Numbers, sentiment: Numbers, cause: Numbers, words: Numbers

@@ -8,6 +8,7 @@ they are done (revision 1), a day's closes at the next local midnight, the rest 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -78,12 +79,13 @@ class ShardTables:
     def __init__(self, people: People, market: Market, words: Words, seed: int, start: int) -> None:
         self.names = Names(people, market)
         self._register = Register(people, self.names, seed, start)
-        speech = Speech(words, people.person["english"])
-        self._speech = {
-            "contact": speech.contact,
-            "complaint": speech.complaint,
-            "survey": speech.survey,
-        }
+        self._speech = Speech(words, people.person["english"])
+
+    def copy(self) -> ShardTables:
+        """The same, to go on with another future of the same people."""
+        other = copy(self)
+        other._register, other._speech = self._register.copy(), self._speech.copy()
+        return other
 
     def day(self, shot: Snapshot) -> dict[str, pa.Table]:
         """A day's rows of the contract's tables; tables without rows are left out.
@@ -92,7 +94,7 @@ class ShardTables:
         `revision`. Words may be dictionary columns.
         """
         made: dict[str, Columns] = {}
-        for kind, build in (DEALING | SIGNALS | self._speech).items():
+        for kind, build in (DEALING | SIGNALS | self._speech.rows).items():
             if len(shot.events[kind]):
                 made[kind] = build(self.names, shot.events[kind], shot.day, shot.t)
         if len(shot.events["touch"]):

@@ -16,7 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -26,12 +26,12 @@ from keepwell.core.errors import UsageError
 from keepwell.core.version import __version__
 from keepwell.observe.contract import TABLES
 from keepwell.world.files import truth
+from keepwell.world.files.daily import DayWriter
 from keepwell.world.files.folder import WorldFolder
 from keepwell.world.files.mapping import mapping_text
-from keepwell.world.files.tables import ShardTables, Snapshot, snapshot
-from keepwell.world.market.tables import market_tables
+from keepwell.world.files.tables import ShardTables
 from keepwell.world.outcomes import potential, potential_table
-from keepwell.world.simulate import Day, World
+from keepwell.world.simulate import World
 from keepwell.world.words import Words
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def write_world(
             market = world.market
             tables = ShardTables(world.people, market, words, seed, market.start)
             before, total = shard * days, len(shards) * days
-            for done in _Shard(folder, world, tables).live(writer, policy):
+            files = DayWriter(folder, world, tables, True, writer)
+            for done in _lived(world, files, policy):
                 told(before + done, total, folder.total)
     folder.close(scenario.start)
     numbers = {"clients": clients, "days": days, "seed": seed, "shard_size": shard_size}
@@ -188,41 +189,16 @@ def _finish(folder: WorldFolder, scenario: Scenario, numbers: dict[str, int], ou
         part.rename(out)
 
 
-@dataclass
-class _Shard:
-    folder: WorldFolder
-    world: World
-    tables: ShardTables
-
-    def live(self, writer: ThreadPoolExecutor, policy: Policy | None) -> Iterator[int]:
-        """Live all days, and tell how many are written; while one is lived, the last is written."""
-        pending: Future[None] | None = None
-        for t in range(self.world.days):
-            if t and t % DECIDED == 0 and t + HORIZON <= self.world.days:
-                outcomes = potential(self.world, HORIZON, first=POTENTIALS)
-                self.folder.tell("potential", potential_table(self.world, outcomes))
-            day = self.world.step(actions=policy(self.world) if policy else None)
-            shot = snapshot(day.day, day.t, day.events, self.world.state)
-            if pending is not None:
-                pending.result()
-                yield t
-            pending = writer.submit(self._write, day, shot)
-        if pending is not None:
-            pending.result()
-        world = self.world
-        self.folder.tell("clients", truth.clients(world.people, self.tables.names, world.state))
-        yield world.days
-
-    def _write(self, day: Day, shot: Snapshot) -> None:
-        names, shard = self.tables.names, self.world.people.shard
-        made = self.tables.day(shot)
-        for name, table in made.items():
-            self.folder.add(name, table, day.day, shard)
-        if shard == 0:
-            for name, table in market_tables(self.world.market, day.t).items():
-                if table.num_rows:
-                    self.folder.add(name, table, day.day, None)
-        self.folder.tell("steps", truth.steps(names, shot.events["step"], day.day))
-        self.folder.tell("texts", truth.texts(names, shot.events, made))
-        treated = truth.treatments(names, day.day, day.clients, day.actions)
-        self.folder.tell("treatments", treated)
+def _lived(world: World, files: DayWriter, policy: Policy | None) -> Iterator[int]:
+    """Live all days, and tell how many are written; while one is lived, the last is written."""
+    for t in range(world.days):
+        if t and t % DECIDED == 0 and t + HORIZON <= world.days:
+            outcomes = potential(world, HORIZON, first=POTENTIALS)
+            files.folder.tell("potential", potential_table(world, outcomes))
+        files.add(world.step(actions=policy(world) if policy else None))
+        if t:
+            yield t
+    files.wait()
+    clients = truth.clients(world.people, files.tables.names, world.state)
+    files.folder.tell("clients", clients)
+    yield world.days

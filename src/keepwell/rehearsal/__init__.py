@@ -1,0 +1,1 @@
+"""A year of the loop in a simulated broker, beside rivals and the truth."""

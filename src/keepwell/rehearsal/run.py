@@ -1,0 +1,205 @@
+"""The rehearsal: warm up, train once, then a year with keepwell, with its rivals, and without."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from keepwell.core.days import day_number
+from keepwell.core.errors import UsageError
+from keepwell.core.files import atomic_write
+from keepwell.core.version import __version__
+from keepwell.frame.context import Frame
+from keepwell.intervene.publish import publish_run
+from keepwell.learn import run as job
+from keepwell.learn.ranking import rank
+from keepwell.learn.report.build import report_data
+from keepwell.learn.run import RunResult
+from keepwell.rehearsal.desk import Desk
+from keepwell.rehearsal.future import Future
+from keepwell.rehearsal.plan import KEEPWELL, Plan, steps
+from keepwell.rehearsal.rivals import MINUTES as CALL
+from keepwell.rehearsal.rivals import Rival, Service
+from keepwell.rehearsal.truth import Tally
+from keepwell.rehearsal.verdict import Verdict, judge
+from keepwell.world.files.daily import LivingWorld
+from keepwell.world.simulate import World
+
+MARKER: Final = "rehearsal.json"
+"""Says that a folder is a rehearsal of ours, and what came of it."""
+
+Tell = Callable[[str, int, int], None]
+"""Told what is being lived, days done and days in all."""
+
+Prepare = Callable[[Frame], Any]
+"""Called with the desk when its first alerts are raised: makes teams and people."""
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a rehearsal found.
+
+    Attributes:
+        root: the workspace of the broker with keepwell.
+        begin: first day of the loop.
+        end: the day after its last one.
+        verdicts: by policy.
+        seconds: how long it took.
+    """
+
+    root: Path
+    begin: date
+    end: date
+    verdicts: tuple[Verdict, ...]
+    seconds: float
+
+
+def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
+    """Live the loop and judge every policy.
+
+    Args:
+        plan: what to rehearse.
+        root: folder; a rehearsal that is there is replaced.
+        tell: told how far it is.
+        prepare: makes the people of the desk.
+
+    Raises:
+        UsageError: `world.folder-taken`: the folder holds something else.
+        DataError: there is nothing to train on.
+    """
+    began = time.monotonic()
+    today = datetime.now(UTC).date()
+    begin = plan.begins(today)
+    root = _cleared(root)
+    future = _warmed_up(plan, today, root, tell)
+    first = job.run(future.workspace, begin)
+    future.begin()
+    branches = {
+        name: future.branch(root.with_name(f"{root.name}.{name}.part"))
+        for name in plan.policies if name != KEEPWELL
+    }  # fmt: skip
+    alone = future.living.world.copy()
+    desk = Desk.open(plan, future)
+    try:
+        arms, ending = _with_desk(plan, desk, first, begin, tell, prepare)
+    finally:
+        desk.frame.close()
+        future.living.close()
+    until = future.morning(future.today)
+    baseline = _left_alone(plan, alone, desk.service, tell)
+    verdicts = [
+        judge(KEEPWELL, future, ending, baseline, arms, desk.spent, first.ranking, until)
+    ]  # fmt: skip
+    for name, branch in branches.items():
+        rival = Rival(plan, branch, name, arms[0], desk.service, first)
+        for step in steps(plan, begin):
+            rival.step(step)
+            tell(name, branch.today - day_number(begin), plan.days)
+        engine = branch.read(keep=False)
+        verdicts.append(
+            judge(name, branch, engine, baseline, arms, rival.spent, first.ranking, until)
+        )
+        branch.living.close()
+        shutil.rmtree(branch.living.root)
+    done = Rehearsed(
+        root, begin, date.fromordinal(begin.toordinal() + plan.days), tuple(verdicts),
+        time.monotonic() - began,
+    )  # fmt: skip
+    atomic_write(root / MARKER, _told(plan, done).encode())
+    return done
+
+
+def _cleared(root: Path) -> Path:
+    root = root.absolute()
+    for folder in (root, *root.parent.glob(f"{root.name}.*.part")):
+        if folder.is_dir() and any(folder.iterdir()):
+            if folder == root and not (folder / MARKER).is_file():
+                raise UsageError("world.folder-taken", folder=folder)
+            shutil.rmtree(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MARKER).write_text("{}\n", "utf-8")
+    return root
+
+
+def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
+    world = World(plan.dated(today), plan.seed, plan.clients, plan.warm_up + plan.days)
+    living = LivingWorld(world, root)
+    with (root / "keepwell.yaml").open("a", encoding="utf-8") as file:
+        file.write(_capacity(plan))
+    future = Future.of(living)
+    (root / "desk.yaml").write_text(_settings(plan), "utf-8")
+    for day in range(plan.warm_up):
+        future.live()
+        tell("", day + 1, plan.warm_up)
+    future.read()
+    return future
+
+
+def _settings(plan: Plan) -> str:
+    """The desk of a rehearsal: as it ships, but for its hold-out."""
+    return f"holdout: {{share: {plan.share}}}\n"
+
+
+def _capacity(plan: Plan) -> str:
+    """Tiers as large as what staff can look at: the model's knots go by it."""
+    book = plan.scenario.people.staff.per_manager
+    mild = min(0.2, plan.minutes * 4 / CALL / book)
+    return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
+
+
+def _with_desk(
+    plan: Plan, desk: Desk, first: RunResult, begin: date, tell: Tell, prepare: Prepare
+) -> tuple[Any, Any]:
+    arms: Any = None
+    first_day = day_number(begin)
+    for step in steps(plan, begin):
+        desk.publish(first, step)
+        if arms is None:
+            prepare(desk.frame)
+            desk.hire()
+            arms = desk.contact_arm()
+
+        desk.step(step, lambda day: tell(KEEPWELL, day - first_day + 1, plan.days))
+    return arms, _ending(desk, first)
+
+
+def _ending(desk: Desk, first: RunResult) -> Any:
+    """Read the last days, and leave the desk as of its last evening, with panels for the pages."""
+    future = desk.future
+    engine = future.read()
+    # Still within the year, so that the hold-out shown is the one that was drawn.
+    at = future.morning(future.today - 1)
+    ranking = rank(engine, first.version.trained, first.version.definition, at)
+    planned = job.plan(future.workspace, engine, at.astimezone(engine.zone).date())
+    data = report_data(
+        future.workspace, engine, planned, ranking, first.version, None
+    )  # fmt: skip
+    publish_run(desk.frame, RunResult(data, ranking, None, first.version, (), engine), weeks=(0, 1))
+    desk.run_jobs()
+    return engine
+
+
+def _left_alone(plan: Plan, world: World, service: Service, tell: Tell) -> Tally:
+    """The same world in which staff do what they owe, and nothing to keep anybody."""
+    tally = Tally.begin(world)
+    for day in range(plan.days):
+        tally.add(world.step(actions=service.on(world.market.start + world.t)))
+        tell("nobody", day + 1, plan.days)
+    return tally
+
+
+def _told(plan: Plan, done: Rehearsed) -> str:
+    about = {
+        "keepwell": __version__, "scenario": plan.scenario.title.en, "seed": plan.seed,
+        "clients": plan.clients, "begin": str(done.begin), "end": str(done.end),
+        "share": plan.share, "minutes": plan.minutes, "step": plan.step,
+        "policies": [verdict.as_dict() for verdict in done.verdicts],
+        "seconds": round(done.seconds, 1),
+    }  # fmt: skip
+    return json.dumps(about, indent=2, ensure_ascii=False) + "\n"
