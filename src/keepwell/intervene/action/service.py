@@ -168,7 +168,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
     record(
         tx, actor, EvidenceKind.RECOMMENDATION_MADE, client_id=row.client_id,
         subject=row.recommendation_id, data={"case_id": case_id, "number": row.number},
-        personal={"recommended": digest_of(advice.record)},
+        personal={"recommended": digest_of(advice.record), "said": row.script_id or ""},
     )  # fmt: skip
     return replace(advice, stored=row)
 
