@@ -126,6 +126,7 @@ def test_workers_killed_within_every_kind_of_job(world, tmp_path):
             truth = Truth(world, tx, receiver.got)
             truth.nothing_left()
             truth.alerts()
+            truth.figures()
             truth.cases()
             truth.clocks()
             truth.exits()

@@ -36,6 +36,7 @@ COMMANDS = (
     "user",
     "desk",
     "kpi",
+    "experiment",
     "ledger",
     "evidence",
     "script",
