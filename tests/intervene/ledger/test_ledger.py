@@ -14,6 +14,7 @@ from keepwell.intervene.ledger.service import read_ledger
 from keepwell.trust.access.policy import LOCAL, SYSTEM
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.consent.service import record_consent
+from keepwell.trust.evidence.audit import audit
 from keepwell.trust.evidence.sequence import sequence_all
 from keepwell.warn.label import Why
 from tests.intervene.action import test_recommendation as advice
@@ -80,7 +81,9 @@ def test_everything_stands_in_it_in_order_and_everything_holds(desk, monkeypatch
     assert {one.status for one in verdict.checked.values()} == {"verified"}
     same = [one.same for one in verdict.checked.values() if one.same is not None]
     assert same == [True, True]
-    # The whole audit says the same; and who was drawn is not for everybody.
+    with desk.frame.read() as tx:
+        assert audit(tx).findings == []
+    # Who was drawn is not for everybody.
     told = desk.http("l1").get("/api/v1/clients/c1/ledger").json()
     assert {line["kind"] for line in told["lines"]} == set(kinds) - {"decision"} | {"case"}
     assert desk.http("l1").get("/api/v1/clients/c1/ledger?verify=true").status_code == 403
@@ -125,6 +128,8 @@ def judge_tampered(desk, table, statement):
         tx.session.execute(text(statement))
         tx.session.expire_all()
         found = read_ledger(tx, LOCAL, "c1", check=True)[1]
+        if table in ("contact", "contact_delivery", "outcome", "treatment", "evidence_entry"):
+            assert not audit(tx).valid  # of the whole log, too
         tx.session.rollback()
     return found
 
@@ -202,6 +207,9 @@ def test_after_a_refusal_of_profiling_the_ledger_still_holds(sqlite_desk, monkey
         record_consent(tx, SYSTEM, "c1", Purpose.PROFILING, False, tx.at, "desk")
     lines, verdict = read(desk)
     assert verdict.valid
+    with desk.tx() as tx:  # nor does the audit miss what the refusal removed
+        sequence_all(tx)
+        assert audit(tx).findings == []
     status = {line.kind.value: verdict.checked[line.id].status.value for line in lines}
     assert status["outcome"] == status["recommendation"] == "emptied"
     assert status["contact"] == "verified"

@@ -262,7 +262,7 @@ def list_actions(tx: Tx) -> list[Catalogued]:
     found, known = _recommender(tx), gather.economics_of(tx)
     return [
         Catalogued(
-            action, known and action.minutes * known.minute[action.who],
+            action, None if known is None else action.minutes * known.minute[action.who],
             known is not None and known.assumed, found.proven.get((action.id, action.version)),
         )
         for action in found.actions

@@ -204,18 +204,12 @@ class _Job:
             wanted = evidence.Search(kind=EvidenceKind.OUTCOME_MATURED, subject=batch_id)
             one = next(iter(verify_entries(self.tx, SYSTEM, wanted)), None)
             findings = []
-            if one and _digest(outcomes.of_batch(self.tx, batch_id)) != one.entry["data"]["digest"]:
+            seals = outcomes.of_batch(self.tx, batch_id)
+            if one and batch_digest(seals) != one.entry["data"]["digest"]:
                 fields = {"batch": batch_id, "id": one.entry["id"]}
                 findings.append(Finding("batch.digest-wrong", fields))
             self.batches[batch_id] = one, findings
         return self.batches[batch_id]
-
-
-def _digest(seals: list[str]) -> str:
-    try:
-        return batch_digest(seals)
-    except ValueError:
-        return ""  # a seal that is no seal
 
 
 def _columns_fit(row: Recommended) -> bool:
