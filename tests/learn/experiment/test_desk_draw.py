@@ -92,7 +92,8 @@ def test_who_enters_and_that_no_arm_ever_changes(desk):
         tx.session.execute(text("update experiment_assignment set arm = 'usual'"))
 
 
-def test_a_client_is_in_one_running_experiment_about_a_thing(desk):
+def test_a_client_is_in_one_running_experiment_about_a_thing(sqlite_desk):
+    desk = sqlite_desk
     desk.staff_up()
     book(desk)
     http = desk.http("analyst")
@@ -159,7 +160,8 @@ def test_a_newcomer_gets_the_arm_of_the_household():
     assert households([("n", "m")], {"n": "client:n"})["m"] == "client:n"
 
 
-def test_who_refuses_profiling_keeps_the_arm_and_nothing_of_the_score(desk):
+def test_who_refuses_profiling_keeps_the_arm_and_nothing_of_the_score(sqlite_desk):
+    desk = sqlite_desk
     desk.staff_up()
     book(desk)
     http = desk.http("analyst")

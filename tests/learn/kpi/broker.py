@@ -118,6 +118,17 @@ def november() -> Tables:
             ("5", "A", on(6), "deposit", 5_000.0, None, LATE),
         ],
         "custody_transfer": [("1", "D", on(15), "in", "S", 3.0, on(15))],
+        **_voice(),
+    }  # fmt: skip
+
+
+def _voice() -> Tables:
+    """What clients say, and their sessions."""
+
+    def on(number: int) -> date:
+        return date(2022, 11, number)
+
+    return {
         "contact": [
             ("1", "A", on(2), 3_600, 5, on(2)), ("2", "A", on(3), 40_000, 2, on(3)),
             ("3", "B", on(4), 28_800, 4, on(4)), ("4", "C", on(5), None, None, on(5)),
