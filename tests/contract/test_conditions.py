@@ -154,6 +154,25 @@ def _webhook(desk):
     return f"{V1}/webhooks/{made.json()['endpoint_id']}"
 
 
+EXPERIMENT = {
+    "title": "Calls", "hypothesis": "A call helps.", "control": "usual", "base": 0.2, "effect": 0.2,
+    "arms": [{"name": "call", "share": 0.5}, {"name": "usual", "share": 0.5}],
+}  # fmt: skip
+
+
+def _experiment(desk):
+    made = desk.http("analyst").post(f"{V1}/experiments", json=EXPERIMENT)
+    assert made.status_code == 201, made.text
+    return f"{V1}/experiments/{made.json()['experiment_id']}"
+
+
+def stopped_experiment(desk):
+    path = _experiment(desk)
+    done = desk.http("analyst", **{"If-Match": '"1"'}).post(f"{path}/register")
+    assert done.status_code == 200, done.text
+    return "analyst", "POST", f"{path}/stop", lambda n: {"reason": f"Number {n}"}
+
+
 def administered(path, field="name"):
     return lambda desk: ("admin", "PATCH", f"{V1}/{path}", lambda n: {field: f"Name {n}"})
 
@@ -177,6 +196,13 @@ CHANGES = {
     "approve_webhook": lambda desk: (
         "compliance", "POST", _webhook(desk) + "/approve", lambda _: None
     ),
+    "change_experiment": lambda desk: (
+        "analyst", "PUT", _experiment(desk), lambda n: {**EXPERIMENT, "title": f"Number {n}"}
+    ),
+    "register_experiment": lambda desk: (
+        "analyst", "POST", _experiment(desk) + "/register", lambda _: None
+    ),
+    "stop_experiment": stopped_experiment,
     "change_user": administered("users/user_m2"), "change_staff_member": administered("staff/m2"),
     "change_team": administered("teams/tn1"), "change_branch": administered("branches/bn"),
     "change_region": administered("regions/north"),

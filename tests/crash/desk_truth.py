@@ -17,6 +17,8 @@ from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.clock.model import Clock, ClockEvent
 from keepwell.intervene.event.model import EventBatch
 from keepwell.intervene.exit.model import ExitRequest
+from keepwell.intervene.kpi.making import MONTHS
+from keepwell.intervene.kpi.model import KpiReport, KpiValue
 from keepwell.intervene.notice.model import Notice
 from keepwell.intervene.rule.model import Complaint, RuleSignal
 from keepwell.intervene.webhook.model import WebhookDelivery, WebhookMessage
@@ -93,6 +95,20 @@ class Truth:
         slept = Counter(self.world.snoozed)
         assert self.entries["alert.snoozed"] == slept
         assert self.entries["alert.woken"] == self.messages["alert.woken"] == slept
+
+    def figures(self) -> None:
+        """A value of a key figure is stored again only when it differs; one report was written."""
+        values = defaultdict(dict)
+        for v in sorted(self.all(KpiValue), key=lambda v: v.revision):
+            values[v.kpi_id, v.version, v.month][v.revision] = (v.value, v.low, v.n, v.absent)
+        # One more than are filled at once: in the days of the test another month was complete.
+        assert len({month for _, _, month in values}) in (MONTHS, MONTHS + 1)
+        for name, said in values.items():
+            assert list(said) == list(range(1, len(said) + 1)), name
+            assert all(said[n] != said[n + 1] for n in range(1, len(said))), name
+        reports = dict.fromkeys((r.report_id for r in self.all(KpiReport)), 1)
+        assert len(reports) == 1
+        assert self.entries["report.made"] == reports
 
     def cases(self) -> None:
         """One case per client and reason, opened once; its history has no gap."""

@@ -31,6 +31,7 @@ from keepwell.jobs import registry
 from keepwell.jobs.model import Job, JobState
 from keepwell.jobs.service import EVERY, cancel, enqueue
 from keepwell.learn.holdout.service import draw
+from keepwell.learn.kept.service import ask as ask_for_proof
 from keepwell.trust.access.model import IdempotencyKey, LoginFailure, Staff
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.model import Client, Generation
@@ -386,6 +387,22 @@ def _unanswered(world: World) -> None:
     world.now.move(seconds=10)
 
 
+def _prove(world: World) -> None:
+    """A proof over the hold-out; the lake of this desk has too few days for one."""
+    with world.desk.tx() as tx:
+        ask_for_proof(tx, SYSTEM)
+
+
+def _figures(world: World) -> None:
+    """Key figures of all months, anew."""
+    with world.desk.tx() as tx:
+        enqueue(tx, "kpi.compute", {"again": True}, key="kpi.compute")
+
+
+def _tick(world: World) -> None:
+    """Recurring work whose tick is all it needs."""
+
+
 GIVE: dict[str, Callable[[World], object]] = {
     "access.prune": _old_access,
     "alert.release": _room,
@@ -407,6 +424,10 @@ GIVE: dict[str, Callable[[World], object]] = {
     "exit.consequence": _leave,
     "exit.unsettled": _left_unsettled,
     "jobs.prune": _old_jobs,
+    "kept.prove": _prove,
+    "kpi.compute": _figures,
+    "kpi.daily": _tick,
+    "kpi.report": _tick,
     "notice.prune": _old_notices,
     "rule.complaint-overdue": _complain,
     "webhook.clean": _old_messages,

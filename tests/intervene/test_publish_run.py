@@ -12,6 +12,7 @@ from keepwell.api import has_desk, ingest, run
 from keepwell.intervene import publish as module
 from keepwell.intervene.publish import catch_up, publish_run
 from keepwell.learn.holdout.model import HoldoutArm
+from keepwell.learn.outcome.service import Matured
 from keepwell.learn.value.basis import basis_words
 from keepwell.learn.value.book import value_ranking
 from keepwell.observe.mapping_value import Value
@@ -112,6 +113,18 @@ def test_without_any_income_known_clients_are_published_without_a_value(desk, ra
         assert tx.session.get(Generation, number).value_basis is None
     names = ("value", "value_low", "value_high", "value_lost")
     assert {getattr(row, name) for row in rows for name in names} == {None}
+
+
+def test_a_publication_reads_the_outcomes_that_are_known(desk, ran, monkeypatch):
+    told = []
+
+    def mature(frame, engine):
+        told.append((engine, frame.now()))
+        return Matured(1, 5, 1, 2)
+
+    monkeypatch.setattr(module, "mature_outcomes", mature)
+    assert publish_run(desk.frame, ran[1]).matured == 7
+    assert [engine for engine, _ in told] == [ran[1].engine]
 
 
 def test_what_the_lake_learned_is_shown_once(desk, ran, monkeypatch):

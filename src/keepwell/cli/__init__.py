@@ -36,6 +36,8 @@ COMMANDS = (
     "user",
     "desk",
     "kpi",
+    "experiment",
+    "ledger",
     "evidence",
     "script",
 )

@@ -402,3 +402,28 @@ def client(context: typer.Context, client_id: ClientArgument, as_json: JsonOptio
         table(found["cases"], False, ["case_id", "reason", "tier", "state", "next_due_at"])
     if found["alerts"]:
         table(found["alerts"], False, ["alert_id", "reason", "tier", "status", "raised_at"])
+
+
+@_app.command("outcomes")
+def outcomes(
+    context: typer.Context,
+    listed: Annotated[
+        bool, typer.Option("--list", help="The outcomes themselves, the newest matured first.")
+    ] = False,
+    client: Annotated[str | None, typer.Option("--client", help="Only about this client.")] = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """What the label says became of clients, beside what staff typed when they closed cases."""
+    with _opened(context) as desk:
+        if listed or client is not None:
+            rows = list(desk.outcomes(limit=limit, client=client))
+            table(rows, as_json, ["client_id", "day", "decision", "words", "left_day", "revision"])
+            return
+        found = desk.mismatch()
+    if as_json:
+        write_json(found)
+        return
+    from keepwell.cli.desk_outcomes import show_mismatch
+
+    show_mismatch(found)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 HEADS = {
     "adviser_id": "Adviser", "alert_id": "Alert", "at": "At", "author": "Author",
-    "case_id": "Case", "client_id": "Client", "close_reason": "Closed because",
+    "case_id": "Case", "day": "Day", "decision": "Decision", "left_day": "Left on",
+    "revision": "Revision", "words": "By the label", "client_id": "Client",
+    "close_reason": "Closed because",
     "closed_at": "Closed", "contacted_at": "Contacted", "due_at": "Due", "giver": "From",
     "kind": "Kind", "last_activity": "Last activity", "level": "Level", "login": "Log-in",
     "manager_id": "Manager", "name": "Name", "next_due_at": "Next due", "note": "Note",

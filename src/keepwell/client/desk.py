@@ -241,6 +241,81 @@ class Desk:
         """Receipts of what was done about a client, each with its proof."""
         return self.wire.pages(f"/clients/{_part(client_id)}/receipts", limit)
 
+    # Experiments
+
+    def experiments(self, *, limit: int | None = None, **filters: Any) -> Iterator[Item]:
+        """Experiments, newest first.
+
+        Args:
+            limit: at most so many; default: all.
+            **filters: of GET /experiments, such as state.
+        """
+        return self.wire.pages("/experiments", limit, **filters)
+
+    def experiment(self, experiment_id: str) -> Item:
+        """One experiment: design, draws, looks, what it proved."""
+        return self.wire.get(f"/experiments/{_part(experiment_id)}")
+
+    def experiment_power(self, **asked: Any) -> Item:
+        """How many clients a test needs; parameters of GET /experiment-power, such as effect."""
+        return self.wire.get("/experiment-power", **asked)
+
+    def create_experiment(self, **design: Any) -> Item:
+        """Set up a draft; fields of POST /experiments, such as title, arms, control, base."""
+        return self.wire.post("/experiments", design)
+
+    def register_experiment(self, experiment: Item) -> Item:
+        """Freeze a draft's design."""
+        return self._experiment_verb(experiment, "register")
+
+    def draw_experiment(self, experiment: Item) -> Item:
+        """Draw who may enter now and is not in it yet."""
+        return self._experiment_verb(experiment, "draws")
+
+    def look_at_experiment(
+        self, experiment: Item, *, kind: str = "planned", final: bool = False
+    ) -> Item:
+        """Look at an experiment.
+
+        Args:
+            experiment: as it was read.
+            kind: 'planned', or 'guardrails' for harm alone, at any time.
+            final: nobody more will be drawn; the last look.
+        """
+        return self._experiment_verb(experiment, "looks", {"kind": kind, "final": final})
+
+    def stop_experiment(self, experiment: Item, reason: str) -> Item:
+        """End an experiment, with a reason."""
+        return self._experiment_verb(experiment, "stop", {"reason": reason})
+
+    # Outcomes
+
+    def outcomes(self, *, limit: int | None = None, **filters: Any) -> Iterator[Item]:
+        """What the label says became of clients, the newest matured first.
+
+        Args:
+            limit: at most so many; default: all.
+            **filters: of GET /outcomes, such as client, since or left.
+        """
+        return self.wire.pages("/outcomes", limit, **filters)
+
+    def mismatch(self, **span: Any) -> Item:
+        """What staff typed when they closed cases, against what the label says.
+
+        Args:
+            **span: since and until, days on which the cases were closed.
+        """
+        return self.wire.get("/outcomes/mismatch", **span)
+
+    def note_delivery(self, contact_id: str, delivery: str, at: datetime | None = None) -> Item:
+        """Say later whether a contact arrived: delivered, failed or unknown."""
+        body = _given(delivery=delivery, at=_instant(at))
+        return self.wire.post(f"/contacts/{_part(contact_id)}/delivery", body)
+
+    def ledger(self, client_id: str, *, verify: bool = False) -> Item:
+        """All that was decided and done about a client; verified line by line if wanted."""
+        return self.wire.get(f"/clients/{_part(client_id)}/ledger", verify=verify or None)
+
     # Events, notices, evidence
 
     def send_events(self, source: str, batch: str, table: str, rows: Sequence[Row]) -> Item:
@@ -268,6 +343,12 @@ class Desk:
     def receipt(self, entry_id: str) -> Item:
         """Proof that an evidence entry is in the log."""
         return self.wire.get(f"/evidence/entries/{_part(entry_id)}/receipt")
+
+    def _experiment_verb(
+        self, experiment: Item, verb: str, body: Mapping[str, Any] | None = None
+    ) -> Item:
+        path = f"/experiments/{_part(experiment['experiment_id'])}/{verb}"
+        return self.wire.post(path, body, etag=experiment.etag)
 
     def _case_verb(self, case: Item, verb: str, body: Mapping[str, Any]) -> Item:
         return self.wire.post(f"/cases/{_part(case['case_id'])}/{verb}", body, etag=case.etag)

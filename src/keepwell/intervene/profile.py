@@ -35,6 +35,6 @@ def forget_profile(tx: Tx, client_id: str) -> None:
     actions.forget(tx, client_id)
     outcomes.forget(tx, client_id)
     holdout.forget(tx, client_id)
-    evidence.drop_openings(tx, client_id, (*TOLD, "recommended"))
+    evidence.drop_openings(tx, client_id, (*TOLD, "recommended", "said"))
     access.forget_answers(tx, client_id)
     tx.session.flush()

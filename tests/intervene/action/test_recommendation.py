@@ -19,6 +19,7 @@ from keepwell.intervene.exit.service import request_exit
 from keepwell.intervene.rule.service import apply
 from keepwell.learn.holdout.model import HoldoutArm
 from keepwell.learn.holdout.service import draw
+from keepwell.trust.access.model import Staff
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.model import Client
 from keepwell.trust.consent.policy import Purpose
@@ -112,6 +113,35 @@ def test_a_case_is_told_what_to_do_in_both_languages_and_why_nothing_else(sqlite
     assert words["maturing-talk"].startswith("R2高于客户的C1等级")
     # Who does not contact clients is not told what to say.
     assert ask(desk, case, "auditor").json()["script"] is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "action", "name"),
+    [("moderate", "service-recovery", "Person l1"), ("severe", "director-plan", "Person d1")],
+)
+def test_what_a_lead_or_director_says_names_them_where_there_is_only_one(
+    sqlite_desk, tier, action, name
+):
+    desk = sqlite_desk
+    slow = {**IDLE, "code": "service.slow"}
+    begin(desk, reasons=[slow], branch_id="bn", tier=tier)
+    case = warn(desk)
+    told = ask(desk, case).json()
+    assert told["best"]["action_id"] == told["script"]["action_id"] == action
+    assert f"this is {name} of Test broker" in told["script"]["text"]
+    # With a second one nobody knows who will call: then the next best has something to say.
+    with desk.tx() as tx:
+        for number, staff in (("l9", "l1"), ("d9", "d1")):
+            known = tx.session.get_one(Staff, staff)
+            tx.session.add(
+                Staff(
+                    staff_id=number, name=number, role=known.role, active=True,
+                    team_id=known.team_id, branch_id=known.branch_id, region_id=known.region_id,
+                )
+            )  # fmt: skip
+    again = ask(desk, case).json()
+    assert again["best"]["action_id"] == action
+    assert again["script"] is None or again["script"]["action_id"] != action
 
 
 def test_the_same_answer_is_stored_once_and_replays_from_its_record(desk):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,8 +22,7 @@ def read(desk, who, path="/mismatch", **query):
     return answer.json()
 
 
-@pytest.fixture
-def told(desk, monkeypatch):
+def typed(desk, monkeypatch):
     """c1 recovered and stayed; c2 recovered but left; c4 lost but stayed; c3 dead; c5 waits."""
     begin(desk)
     lake = Lake(desk, monkeypatch)
@@ -53,7 +51,8 @@ def told(desk, monkeypatch):
     return cases
 
 
-def test_staff_and_label_side_by_side(desk, told):
+def test_staff_and_label_side_by_side(desk, monkeypatch):
+    told = typed(desk, monkeypatch)
     whole = read(desk, "auditor")
     assert {k: whole["whole"][k] for k in ("agree", "differ", "unsaid", "waiting")} == {
         "agree": 1, "differ": 2, "unsaid": 1, "waiting": 1,
@@ -85,7 +84,9 @@ def test_staff_and_label_side_by_side(desk, told):
     assert told["c2"] in csv.text
 
 
-def test_use_is_linked_to_what_followed_and_said_to_be_no_effect(desk, told):
+def test_use_and_pages_tell_what_followed_and_say_that_it_is_no_effect(sqlite_desk, monkeypatch):
+    desk = sqlite_desk
+    told = typed(desk, monkeypatch)
     use = read(desk, "auditor", "/use")
     (script,) = use["scripts"]
     assert (script["name"], script["contacts"], script["cases"]) == ("any.phone@1", 4, 4)
@@ -94,9 +95,6 @@ def test_use_is_linked_to_what_followed_and_said_to_be_no_effect(desk, told):
     assert "no effect" in use["warning"]
     assert use["actions"] == []
     assert read(desk, "l2", "/use")["scripts"] == []
-
-
-def test_case_and_client_tell_the_outcome_beside_what_was_typed(desk, told):
     html = desk.http("l1").get(f"/cases/{told['c2']}").text
     assert "Left on 1 Jun 2026, by the label" in html
     assert "differs from what staff typed" in html

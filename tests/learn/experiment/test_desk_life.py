@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import select, text
 
 from keepwell.learn.experiment.model import ExperimentDraw, ExperimentLook
+from keepwell.trust.access.policy import SYSTEM
+from keepwell.trust.consent.policy import Purpose
+from keepwell.trust.consent.service import record_consent
 from keepwell.trust.evidence.model import EvidenceEntry
 from tests.learn.experiment.lake import arms, begin, leave, opened, publish, step
 
@@ -171,12 +174,11 @@ def test_a_guardrail_that_is_certainly_harmed_stops_at_once(desk):
     made = step(http, begin(http), "draws")
     called = [c for c, arm in arms(desk, made.json()["experiment_id"]).items() if arm == "call"]
     desk.now.move(days=20)
-    for client in called[:60]:
-        said = desk.http("compliance").post(
-            f"/api/v1/clients/{client}/consents",
-            json={"purpose": "marketing", "granted": False, "source": "call"},
-        )
-        assert said.status_code in (200, 201), said.text
+    with desk.tx() as tx:
+        for client in called[:60]:
+            record_consent(
+                tx, SYSTEM, client_id=client, purpose=Purpose.MARKETING, granted=False, source="app"
+            )
     desk.now.move(hours=1)
     seen = step(http, made, "looks", kind="guardrails").json()
     look = seen["looks"][0]

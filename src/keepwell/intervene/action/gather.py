@@ -8,7 +8,7 @@ desk, not people.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
@@ -17,7 +17,7 @@ from keepwell.core.money import minor_exponent
 from keepwell.frame.database import Tx
 from keepwell.frame.problem import NotFound
 from keepwell.intervene.action import repo
-from keepwell.intervene.action.catalogue import FILE_NAME, Catalogue, TierCode, Who
+from keepwell.intervene.action.catalogue import FILE_NAME, Actions, Catalogue, TierCode, Who
 from keepwell.intervene.action.facts import Cap, ClientFacts, ContactPolicy, Touch
 from keepwell.intervene.action.recommend import (
     ASSUMED_IN,
@@ -41,6 +41,7 @@ from keepwell.trust.book.service import get_client
 from keepwell.trust.consent import repo as consent
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.suitability.policy import Profile
+from keepwell.trust.suitability.rulebook import RuleBook, Rules
 from keepwell.warn.reason_codes import ReasonCode
 
 BACK: Final = timedelta(days=366)
@@ -157,6 +158,30 @@ def catalogue_of(tx: Tx) -> Catalogue:
     folder = tx.frame.workspace.root
     own = folder / FILE_NAME
     return _catalogue(folder, own.stat().st_mtime_ns if own.is_file() else 0)
+
+
+def actions_on(tx: Tx, day: date) -> Actions:
+    """The workspace's actions in force on a day; the same object while nothing changes."""
+    return _actions(catalogue_of(tx), day)
+
+
+@lru_cache(maxsize=16)
+def rules_on(day: date) -> Rules:
+    """The rules in force on a day; their digest is taken once."""
+    return RuleBook.shipped().on(day)
+
+
+@lru_cache(maxsize=16)
+def _actions(catalogue: Catalogue, day: date) -> Actions:
+    return catalogue.on(day)
+
+
+def look_up(tx: Tx, client_id: str) -> None:
+    """Look up the client's words once, before each purpose is asked for several times.
+
+    Not before a word of theirs is recorded in the same unit of work, unless it holds the client.
+    """
+    consent.foresee(tx, (client_id,))
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,8 @@ from keepwell.frame.paging import page_of
 from keepwell.intervene.action.model import Recommended, Refused
 from keepwell.intervene.contact.model import Contact
 from keepwell.intervene.contact.policy import Direction
-from keepwell.trust.access.policy import Actor
+from keepwell.trust.access.model import Branch, Staff
+from keepwell.trust.access.policy import Actor, Role
 from keepwell.trust.book.repo import scoped
 
 _EMPTY = dict.fromkeys(
@@ -47,6 +48,26 @@ def touches(tx: Tx, client_id: str, since: datetime) -> Sequence[Any]:
         .order_by(Contact.at, Contact.contact_id)
     )
     return tx.session.execute(statement).all()
+
+
+def only_lead(tx: Tx, owner_id: str | None) -> str | None:
+    """The name of the lead of an owner's team; None where there is none, or more than one."""
+    team = select(Staff.team_id).where(Staff.staff_id == owner_id).scalar_subquery()
+    return _only(tx, Role.LEAD, Staff.team_id == team)
+
+
+def only_director(tx: Tx, branch_id: str | None) -> str | None:
+    """The name of the director of a branch's region; None where there is none, or more than one."""
+    region = select(Branch.region_id).where(Branch.branch_id == branch_id).scalar_subquery()
+    return _only(tx, Role.DIRECTOR, Staff.region_id == region)
+
+
+def _only(tx: Tx, role: Role, place: ColumnElement[bool]) -> str | None:
+    statement = select(Staff.name).where(  # unscoped: staff
+        Staff.role == role.value, Staff.active, place
+    )
+    names = tx.session.scalars(statement.limit(2)).all()
+    return names[0] if len(names) == 1 else None
 
 
 def forget(tx: Tx, client_id: str) -> None:

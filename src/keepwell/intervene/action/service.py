@@ -41,7 +41,6 @@ from keepwell.intervene.script.fill import Script
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
-from keepwell.trust.suitability.rulebook import RuleBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,7 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     case = read_case(tx, actor, case_id)
     if not case.live:
         raise NotFound("action.recommendation-none")
+    gather.look_up(tx, case.client_id)
     client = gather.client_of(tx, actor, case)
     facts = gather.client_facts(tx, case, client, warned=gather.was_warned(tx, case))
     recommender = _recommender(tx)
@@ -168,7 +168,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
     record(
         tx, actor, EvidenceKind.RECOMMENDATION_MADE, client_id=row.client_id,
         subject=row.recommendation_id, data={"case_id": case_id, "number": row.number},
-        personal={"recommended": digest_of(advice.record)},
+        personal={"recommended": digest_of(advice.record), "said": row.script_id or ""},
     )  # fmt: skip
     return replace(advice, stored=row)
 
@@ -262,7 +262,7 @@ def list_actions(tx: Tx) -> list[Catalogued]:
     found, known = _recommender(tx), gather.economics_of(tx)
     return [
         Catalogued(
-            action, known and action.minutes * known.minute[action.who],
+            action, None if known is None else action.minutes * known.minute[action.who],
             known is not None and known.assumed, found.proven.get((action.id, action.version)),
         )
         for action in found.actions
@@ -278,7 +278,7 @@ def digest_of(stored: Mapping[str, Any]) -> str:
 def _recommender(tx: Tx) -> Recommender:
     day = tx.at.astimezone(tx.frame.zone).date()
     return Recommender(
-        gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), tx.at, tx.frame.zone,
+        gather.actions_on(tx, day), gather.rules_on(day), tx.at, tx.frame.zone,
         gather.policy_of(tx), gather.economics_of(tx) or Economics(tx.frame.currency),
         proven=trial.proven(tx), unvalued="rank",
     )  # fmt: skip
@@ -287,8 +287,7 @@ def _recommender(tx: Tx) -> Recommender:
 def _gate(tx: Tx, at: datetime) -> Gate:
     day = at.astimezone(tx.frame.zone).date()
     return Gate(
-        gather.catalogue_of(tx).on(day), RuleBook.shipped().on(day), gather.policy_of(tx), at,
-        tx.frame.zone,
+        gather.actions_on(tx, day), gather.rules_on(day), gather.policy_of(tx), at, tx.frame.zone,
     )  # fmt: skip
 
 

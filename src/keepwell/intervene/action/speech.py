@@ -10,6 +10,7 @@ from typing import Final
 from keepwell.core.errors import DataError, UsageError
 from keepwell.core.text import tr
 from keepwell.frame.database import Tx
+from keepwell.intervene.action import repo
 from keepwell.intervene.action.catalogue import Action, Who
 from keepwell.intervene.action.facts import ClientFacts
 from keepwell.intervene.case import repo as cases
@@ -103,13 +104,18 @@ def _persona(tx: Tx, client: Client, facts: ClientFacts, day: date) -> Persona:
 def _speaker(tx: Tx, actor: Actor, case: Case, client: Client, who: Who) -> str | None:
     """The name of who speaks: the reader, if it is theirs to do, else who looks after the client.
 
-    Which lead or director will call is not known before one of them does.
+    For a lead or director it is the one of the owner's team or the branch's region; where there
+    are several, who will call is not known before one of them does.
     """
     if actor.staff_id is not None and actor.role is not None and actor.role.value == who.value:
         return actor.name
     if who is Who.MANAGER:
         return cases.staff_name(tx, case.owner_id)
-    return cases.staff_name(tx, client.adviser_id) if who is Who.ADVISER else None
+    if who is Who.ADVISER:
+        return cases.staff_name(tx, client.adviser_id)
+    if who is Who.LEAD:
+        return repo.only_lead(tx, case.owner_id)
+    return repo.only_director(tx, client.branch_id)
 
 
 def _known(tx: Tx, actor: Actor, case: Case, client: Client, who: Who) -> dict[str, Value | None]:

@@ -105,6 +105,19 @@ class Decision(StrEnum):
     ENDED = "ended"
 
 
+DECISION_TITLES: Final[dict[Decision, str]] = {
+    Decision.SHOWN: "Shown",
+    Decision.HELD_OUT: "Held out",
+    Decision.HELD_BACK: "Held back by the ceiling",
+    Decision.EXEMPT: "Shown, by duty",
+    Decision.PROFILING_REFUSED: "Not shown: profiling refused",
+    Decision.EXIT_REQUESTED: "Not shown: the client asks to leave",
+    Decision.BY_HAND: "Done by hand",
+    Decision.ENDED: "Ended",
+}
+"""Decisions, in English."""
+
+
 class Cause(StrEnum):
     """What led to a decision."""
 

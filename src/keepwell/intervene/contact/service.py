@@ -180,8 +180,7 @@ def log_touch(
         at=when, note=note, staff_id=actor.staff_id, actor_id=actor.user_id, recorded_at=tx.at,
         breach=verdict.code or against, marks=_marks(tx, case, facts, when),
         action_id=use.action_id, action_version=use.version, script_id=use.script_id,
-        **_treated(tx, case),
-        delivery=(delivery or delivery_of(channel, direction, result)).value,
+        delivery=(delivery or delivery_of(channel, direction, result)), **_treated(tx, case),
     )  # fmt: skip
     _store(tx, contact, happened)
     _follow(tx, actor, case, contact)

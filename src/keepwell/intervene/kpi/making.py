@@ -67,8 +67,9 @@ def compute(
         months: how many at most.
     """
     spans = complete_months(frame, frame.now(), months)
-    engine = _engine(frame)
-    manifest = engine.manifest.id if engine else None
+    pinned = frame.workspace.lake.manifest()
+    manifest = pinned.id if pinned else None
+    engine: LocalEngine | None = None
     with frame.read() as tx:
         known = {(v.kpi_id, v.version, v.month): v for v in repo.values(tx, since=spans[0].first)}
     stored = 0
@@ -78,6 +79,7 @@ def compute(
             if again or _wanted(known.get((kpi.id, kpi.version, month.first)), manifest)
         ]  # fmt: skip
         if wanted:
+            engine = engine or _engine(frame)
             stored += _compute_month(frame, month, wanted, engine)
         if still is not None:
             still()
@@ -106,7 +108,20 @@ def _compute_month(
     answers = [(kpi, FORMULAS[kpi.compute](reading)) for kpi in wanted]
     manifest = engine.manifest.id if engine else None
     with frame.write() as tx:
-        return sum(_store(tx, kpi, month, answer, manifest) for kpi, answer in answers)
+        known = {(v.kpi_id, v.version): v for v in repo.values(tx, month=month.first)}
+        targets = _by_kpi(repo.targets(tx))
+        return sum(
+            _store(tx, kpi, month, answer, manifest, known.get((kpi.id, kpi.version)),
+                   in_force(kpi, targets[kpi.id], month.first).target)
+            for kpi, answer in answers
+        )  # fmt: skip
+
+
+def _by_kpi(found: Sequence[KpiTarget]) -> dict[str, list[KpiTarget]]:
+    targets: dict[str, list[KpiTarget]] = defaultdict(list)
+    for target in found:
+        targets[target.kpi_id].append(target)
+    return targets
 
 
 def desk_facts(tx: Tx, month: Month) -> DeskFacts:
@@ -131,16 +146,16 @@ def desk_facts(tx: Tx, month: Month) -> DeskFacts:
     return DeskFacts(responses, clocks, repo.warned(tx, month.end))
 
 
-def _store(tx: Tx, kpi: Kpi, month: Month, answer: Figure | Absent, manifest: int | None) -> bool:
-    """Add a revision unless the one in force says the same."""
-    found = [v for v in repo.values(tx, kpi.id, month.first) if v.month == month.first]
-    last = next((v for v in found if v.version == kpi.version), None)
+def _store(
+    tx: Tx, kpi: Kpi, month: Month, answer: Figure | Absent, manifest: int | None,
+    last: KpiValue | None, target: float | None,
+) -> bool:  # fmt: skip
+    """Add a revision unless the last one says the same."""
     absent = answer.value if isinstance(answer, Absent) else None
     figure = None if isinstance(answer, Absent) else answer
     said = (figure.value, figure.low, figure.high, figure.n) if figure else (None, None, None, 0)
     if last is not None and _same(last, said, absent):
         return False
-    target = in_force(kpi, repo.targets(tx, kpi.id), month.first).target
     tx.session.add(
         KpiValue(
             kpi_id=kpi.id, version=kpi.version, month=month.first,
@@ -181,9 +196,7 @@ def open_reviews(tx: Tx) -> list[KpiReview]:
     for value in repo.values(tx, since=spans[0].first):
         if (kpi := shipped().get(value.kpi_id)) and kpi.version == value.version:
             values[value.kpi_id][value.month] = value
-    targets: dict[str, list[KpiTarget]] = defaultdict(list)
-    for target in repo.targets(tx):
-        targets[target.kpi_id].append(target)
+    targets = _by_kpi(repo.targets(tx))
     opened = []
     for kpi in shipped().values():
         months = [

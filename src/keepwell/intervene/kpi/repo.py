@@ -19,25 +19,25 @@ from keepwell.trust.access.model import User
 
 
 def values(
-    tx: Tx, kpi_id: str | None = None, since: date | None = None, everything: bool = False
+    tx: Tx, kpi_id: str | None = None, since: date | None = None, month: date | None = None
 ) -> Sequence[KpiValue]:
-    """Values by key figure, month and revision.
+    """The revisions in force, by key figure and month.
 
     Args:
         tx: the unit of work.
         kpi_id: only this one.
         since: this month or later.
-        everything: all revisions, not only those in force.
+        month: only this one.
     """
     statement = select(KpiValue)
     if kpi_id is not None:
         statement = statement.where(KpiValue.kpi_id == kpi_id)
     if since is not None:
         statement = statement.where(KpiValue.month >= since)
+    if month is not None:
+        statement = statement.where(KpiValue.month == month)
     order = (KpiValue.kpi_id, KpiValue.version, KpiValue.month, KpiValue.revision)
     rows = tx.session.scalars(statement.order_by(*order)).all()
-    if everything:
-        return rows
     newest = {(row.kpi_id, row.version, row.month): row for row in rows}
     return list(newest.values())
 

@@ -26,12 +26,30 @@ from keepwell.learn.kpi.words import (
 )
 from keepwell.learn.report.render import LANGUAGE_TAGS
 from keepwell.learn.report.speaker import Speaker
+from keepwell.learn.value.retained import CLIENTS, MEASURE_NAMES
 from keepwell.warn.tier import Tier
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _STATES: Final = {state.value: words for state, words in STATE_TITLES.items()}
 _CHANNELS: Final = {channel.value: words for channel, words in CHANNEL_TITLES.items()}
 _RESULTS: Final = {result.value: words for result, words in RESULT_TITLES.items()}
+
+
+EXPERIMENT_STATES: Final = {
+    "running": "under way",
+    "done": "finished",
+    "stopped": "ended early",
+}
+"""States of experiments that have begun, in English."""
+
+VERDICTS: Final = {
+    "continue": "goes on",
+    "stop for benefit": "benefit shown",
+    "stop for harm": "harm shown",
+    "stop for ratio": "shares of the arms are wrong",
+    "finished": "neither benefit nor harm shown",
+}
+"""What follows from a look, in English."""
 
 
 def render(figures: dict[str, Any], digest: str, locale: str | None = None) -> str:
@@ -109,6 +127,8 @@ class Page:
         return [
             ("headline", t("In one sentence")), ("happened", t("What happened in these weeks")),
             ("kpis", t("Key figures")), ("reviews", t("Reviews")),
+            *([("kept", t("What was kept"))] if self.figures["kept"] else []),
+            *([("experiments", t("Experiments"))] if self.figures["experiments"] else []),
             ("method", t("How to read this")),
         ]  # fmt: skip
 
@@ -211,6 +231,56 @@ class Page:
             }
             for r in self.figures["reviews"]["open"]
         ]  # fmt: skip
+
+    @property
+    def kept(self) -> list[tuple[str, str, str, str]]:
+        """What was kept: name, estimate, interval, and whether chance can be ruled out."""
+        t, found = self.say.t, self.figures["kept"]["measures"]
+        rows = []
+        for name in [n for n in MEASURE_NAMES if n in found]:
+            one = found[name]
+            ends = [self._amount(name, one[end]) for end in ("low", "high")]
+            sure = t("beyond chance") if one["shown"] else t("not beyond chance")
+            rows.append(
+                (
+                    t(MEASURE_NAMES[name]), self._amount(name, one["value"]),
+                    t("{low} to {high}", low=ends[0], high=ends[1]), sure,
+                )
+            )  # fmt: skip
+        return rows
+
+    def _amount(self, name: str, value: float | None) -> str:
+        if value is None:
+            return MISSING
+        if name == CLIENTS:
+            return self.say.n(value, 1)
+        return self.say.money(round(value), compact=True)
+
+    @property
+    def kept_lead(self) -> str:
+        """Of which days and clients the proof is."""
+        found, say = self.figures["kept"], self.say
+        return say.t(
+            "Newest proof, {since} to {until}: {treated} clients who may be contacted against "
+            "{held} held out, by assignment. Manifest {manifest}.",
+            since=say.day(date.fromisoformat(found["since"])),
+            until=say.day(date.fromisoformat(found["until"])), treated=say.n(found["treated"]),
+            held=say.n(found["held"]), manifest=say.n(found["manifest"]),
+        )  # fmt: skip
+
+    @property
+    def experiments(self) -> list[tuple[str, str, str, str]]:
+        """Experiments: title as typed, state, looks, what followed from the newest."""
+        say = self.say
+        zone = ZoneInfo(self.figures["zone"])
+        rows = []
+        for one in self.figures["experiments"]:
+            looked = one["looked_at"] and datetime.fromisoformat(one["looked_at"]).astimezone(zone)
+            verdict = say.t(VERDICTS[one["verdict"]]) if one["verdict"] in VERDICTS else MISSING
+            words = f"{say.day(looked.date())} · {verdict}" if looked else MISSING
+            state = say.t(EXPERIMENT_STATES.get(one["state"], one["state"]))
+            rows.append((one["title"], state, say.n(one["looks"]), words))
+        return rows
 
     def month(self, text: str | None) -> str:
         """A month in words, or a dash."""

@@ -12,12 +12,12 @@ from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import encode_cursor
 from keepwell.frame.problem import NotFound
-from keepwell.intervene.kpi import repo, report_repo, service
+from keepwell.intervene.kpi import proven, repo, report_repo, service
 from keepwell.intervene.kpi.model import KpiReport
 from keepwell.intervene.kpi.report_page import render
 from keepwell.intervene.kpi.schema import KpiOut, ReportOut
 from keepwell.trust.access.call import Reply
-from keepwell.trust.access.policy import SYSTEM, Actor
+from keepwell.trust.access.policy import SYSTEM, Actor, Permission
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
@@ -108,6 +108,7 @@ def gather(tx: Tx, since: date, until: date) -> dict[str, Any]:
         "until": until.isoformat(), "made_at": tx.at.isoformat(), "happened": happened,
         "kpis": [_kpi(tx, out) for out in service.list_kpis(tx, SYSTEM).items],
         "reviews": _reviews(tx, since, until),
+        "kept": proven.kept(tx), "experiments": proven.experiments(tx),
     }  # fmt: skip
     # Through JSON and back: what is kept is what was digested, on both databases.
     plain: dict[str, Any] = json.loads(json.dumps(figures, ensure_ascii=False))
@@ -170,12 +171,22 @@ def file(tx: Tx, actor: Actor, report_id: str, language: str | None) -> Reply:
         NotFound: there is none.
     """
     report = read(tx, report_id)
-    body = render(report.figures, report.digest, language or actor.locale)
+    body = render(visible(report.figures, actor), report.digest, language or actor.locale)
     name = f"keepwell-{report.since:%Y%m%d}-{report.until:%Y%m%d}.html"
     return Reply(
         body.encode(), headers={"Content-Disposition": f'attachment; filename="{name}"'},
         media_type="text/html; charset=utf-8",
     )  # fmt: skip
+
+
+def visible(figures: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    """The figures that a reader may see: what was kept only with its own permission.
+
+    Args:
+        figures: the report's.
+        actor: the reader.
+    """
+    return figures if actor.may(Permission.PROOF_READ) else figures | {"kept": None}
 
 
 def read(tx: Tx, report_id: str) -> KpiReport:

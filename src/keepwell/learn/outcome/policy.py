@@ -106,7 +106,7 @@ def seal_of(salt: bytes, values: Mapping[str, Any]) -> str:
 
 def batch_digest(seals: Iterable[str]) -> str:
     """One digest, in hex, of the seals of a batch in any order."""
-    return hashlib.sha256(b"".join(sorted(bytes.fromhex(seal) for seal in seals))).hexdigest()
+    return hashlib.sha256("\n".join(sorted(seals)).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -76,6 +76,13 @@ def of_batch(tx: Tx, batch_id: str) -> list[str]:
     """The seals of a batch."""
     statement = select(Outcome.seal)  # unscoped: commitments, which tell nothing
     return list(tx.session.scalars(statement.where(Outcome.batch_id == batch_id)))
+
+
+def stream(tx: Tx) -> Iterator[Any]:
+    """Every outcome, batch by batch."""
+    statement = select(*Outcome.__table__.c)  # unscoped: the audit reads everything
+    ordered = statement.order_by(Outcome.batch_id, Outcome.outcome_id)
+    yield from tx.session.execute(ordered.execution_options(yield_per=1000))
 
 
 def forget(tx: Tx, client_id: str) -> None:

@@ -39,13 +39,13 @@ def add(tx: Tx, word: Consent, before: Consent | None) -> None:
 
 def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Consent | None:
     """The word that counts, if any was said; locked, nobody says another one meanwhile."""
-    statement = select(Consent).where(  # unscoped: a rule asks about one client
-        Consent.client_id == client_id, Consent.purpose == purpose.value, Consent.newest
-    )
     # What was looked up beforehand is locked already, by the client.
     word: Consent | None = known.recall(tx, _NEWEST, (client_id, purpose.value))
     if word is not known.MISSING:
         return word
+    statement = select(Consent).where(  # unscoped: a rule asks about one client
+        Consent.client_id == client_id, Consent.purpose == purpose.value, Consent.newest
+    )
     if not lock:
         return tx.session.scalar(statement)
     locked = statement.with_for_update().execution_options(populate_existing=True)

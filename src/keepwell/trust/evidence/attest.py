@@ -25,6 +25,9 @@ from keepwell.trust.evidence.policy import instant, opening_key
 ERASABLE: Final = ("score", "tier")
 """Columns, and keys of JSON columns, that are no part of a digest."""
 
+PROFILED: Final = (*ERASABLE, "old_tier", "recommended", "said")
+"""Personal values of entries that are deleted when a client refuses profiling (rule PI-4)."""
+
 _WAITING: Final = "keepwell.evidence.attested"
 _SAFE: Final = 2**53 - 1
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from keepwell.core.text import tr
 
 FINDINGS: Final[dict[str, str]] = {
+    "batch.digest-wrong": "The rows of batch {batch} do not give the digest in entry {id}.",
     "bundle.broken": "The bundle cannot be read: {file} is missing, damaged or there twice.",
     "bundle.count-wrong": "The bundle names {named} entries and holds {found}.",
     "bundle.line-broken": "{file}, line {line}: not in the form that an export writes.",
@@ -40,6 +41,8 @@ FINDINGS: Final[dict[str, str]] = {
     "opening.missing": "Entry {id}: the value of {field} that it committed to is gone.",
     "opening.wrong": "Entry {id}: the value given for {field} is not what the entry committed to.",
     "receipt.broken": "This is no receipt: {problem}.",
+    "replay.different": "{row}: made again from its record, it is another one.",
+    "replay.impossible": "{row} cannot be made again: {problem}",
     "row.changed": "{row} is not as entry {id} vouches for it.",
     "row.extra": "No entry vouches for {row}.",
     "row.missing": "{row}, which entry {id} vouches for, is gone.",

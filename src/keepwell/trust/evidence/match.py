@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from keepwell.frame.database import Tx
 from keepwell.trust.evidence import repo
-from keepwell.trust.evidence.attest import ERASABLE, TABLES, Attested, seal
+from keepwell.trust.evidence.attest import PROFILED, TABLES, Attested, seal
 from keepwell.trust.evidence.finding import Report
 from keepwell.trust.evidence.policy import EvidenceKind, client_token, commitment, opening_key
 
@@ -21,12 +22,14 @@ class Told:
         rows: name of a row to version, entry id, token and commitment of the newest entry.
         forgotten: tokens of clients who were forgotten, as an entry says.
         unscored: tokens of clients who refused profiling once; then scores and tiers go.
+        batches: subject of an entry that vouches for many rows at once, to its id and digest.
     """
 
     sealed: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     rows: dict[str, tuple[int, str, str, str]] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     unscored: set[str] = field(default_factory=set)
+    batches: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def hear(self, entry: dict[str, Any]) -> None:
         """Take in what an entry says."""
@@ -36,6 +39,8 @@ class Told:
         refusal = (EvidenceKind.CONSENT_REFUSED, EvidenceKind.PROFILING_REFUSED)
         if entry["kind"] in refusal and entry["data"].get("purpose", "profiling") == "profiling":
             self.unscored.add(token)
+        if entry["kind"] == EvidenceKind.OUTCOME_MATURED:
+            self.batches[entry["subject"]] = entry["id"], str(entry["data"].get("digest"))
         if personal := entry.get("personal"):
             self.sealed[entry["id"]] = (token, dict(personal))
         for name, given in (entry.get("rows") or {}).items():
@@ -43,6 +48,13 @@ class Told:
             known = self.rows.get(base)
             if known is None or version >= known[0]:
                 self.rows[base] = (version, entry["id"], token, given)
+
+
+Check = Callable[[Tx, Told, Mapping[str, tuple[str, bytes]], Report], None]
+"""(transaction, what entries say, client -> token and salt, report): compares rows of a room."""
+
+CHECKS: Final[list[Check]] = []
+"""Comparisons that rooms add, for rows that entries vouch for in batches."""
 
 
 def _parted(name: str) -> tuple[str, int]:
@@ -69,11 +81,14 @@ def compare(tx: Tx, told: Told, report: Report) -> None:
     for entry_id, (token, fields) in sorted(told.sealed.items()):
         if token not in lost:
             for name in sorted(fields):
-                if name not in ERASABLE or token not in told.unscored:
+                if name not in PROFILED or token not in told.unscored:
                     report.add("opening.missing", id=entry_id, field=name)
     keys = {token: salt for token, (_, salt) in salts.items()}
     for table in TABLES.values():
         _rows(tx, table, told, keys, report)
+    known = {client: (token, salt) for token, (client, salt) in salts.items()}
+    for check in CHECKS:
+        check(tx, told, known, report)
     for name, (_, entry_id, _, _) in sorted(told.rows.items()):
         report.add("row.missing", row=name, id=entry_id)
 

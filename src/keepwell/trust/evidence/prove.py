@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from keepwell.trust.access.policy import Actor, Permission, Scope
 from keepwell.trust.book.model import Client
 from keepwell.trust.book.repo import visible
 from keepwell.trust.evidence import merkle, receipt, repo
-from keepwell.trust.evidence.finding import Report
+from keepwell.trust.evidence.finding import Finding, Report
 from keepwell.trust.evidence.model import EvidenceCheckpoint
 from keepwell.trust.evidence.note import NoteError, Verifier, open_checkpoint
 from keepwell.trust.evidence.policy import opening_key
@@ -127,6 +128,55 @@ def list_receipts(
     wanted = repo.Search(below=checkpoint.size if checkpoint else 0, without=hidden)
     rows, following = _page(tx, actor, wanted, client_id, limit, cursor)
     return (_receipts(tx, actor, rows, checkpoint) if checkpoint else []), following
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an entry about a client says, and where it stands.
+
+    Attributes:
+        entry: the entry itself.
+        index: of its leaf; None while it waits for one.
+        covered: whether a signed checkpoint covers it.
+        findings: what is wrong with its place in the log.
+    """
+
+    entry: dict[str, Any]
+    index: int | None
+    covered: bool
+    findings: tuple[Finding, ...]
+
+
+def verify_entries(tx: Tx, actor: Actor, wanted: repo.Search) -> list[Seen]:
+    """Verify that entries are in the log that was signed, each by its proof; oldest first.
+
+    Args:
+        tx: the transaction.
+        actor: whose scope.
+        wanted: which entries.
+    """
+    rows = list(repo.stream_entries(tx, actor, wanted))
+    checkpoint, head = repo.latest_checkpoint(tx), repo.head(tx)
+    size = checkpoint.size if checkpoint else 0
+    below = [row for row in rows if row.leaf_index is not None and row.leaf_index < size]
+    proofs: dict[str, dict[str, Any]] = {}
+    if checkpoint is not None:
+        made = _receipts(tx, replace(actor, unmasked=False), below, checkpoint)
+        proofs = {row.entry_id: proof for row, proof in zip(below, made, strict=True)}
+    key = Verifier.parse(head.verifier) if head else None
+    log = Report()
+    if checkpoint is not None and key is not None:
+        with suppress(NoteError):  # else each receipt says so
+            _same_log(tx, size, open_checkpoint(checkpoint.note, key).root, log)
+    found = []
+    for row in sorted(rows, key=lambda row: row.entry_id):
+        report = Report()
+        if row.entry_id in proofs:
+            receipt.check_receipt(proofs[row.entry_id], key, report)
+        findings = (*report.findings, *(log.findings if row.entry_id in proofs else ()))
+        covered = row.entry_id in proofs
+        found.append(Seen(json.loads(row.body), row.leaf_index, covered, findings))
+    return found
 
 
 def _page(

@@ -17,8 +17,8 @@ from keepwell.frame.paging import Cursor
 from keepwell.frame.problem import NotFound
 from keepwell.frame.text import Id
 from keepwell.intervene.alert import service as alerts
+from keepwell.intervene.alert.policy import DECISION_TITLES, Decision
 from keepwell.intervene.alert.policy import REASON_TITLES as ALERT_REASONS
-from keepwell.intervene.alert.policy import Decision
 from keepwell.learn.holdout import service as holdout
 from keepwell.trust.access import users
 from keepwell.trust.access.call import Reply
@@ -39,12 +39,7 @@ ROWS: Final = 50
 MOST_BYTES: Final = 2_000_000
 MOST_RECEIPTS: Final = 500
 
-DECISIONS: Final[dict[str, str]] = {
-    "shown": "Shown", "held-out": "Held out", "held-back": "Held back by the ceiling",
-    "exempt": "Shown, by duty", "profiling-refused": "Not shown: profiling refused",
-    "exit-requested": "Not shown: the client asks to leave", "by-hand": "Done by hand",
-    "ended": "Ended",
-}  # fmt: skip
+DECISIONS: Final[dict[str, str]] = {str(code): title for code, title in DECISION_TITLES.items()}
 """What the desk decided about an alert, in English."""
 
 CAUSES: Final[dict[str, str]] = {

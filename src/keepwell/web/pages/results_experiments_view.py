@@ -11,9 +11,9 @@ from keepwell.intervene.action.service import action_of
 from keepwell.learn.experiment.schema import ExperimentOut
 from keepwell.web.pages.tongue import Tongue
 
-WIDTH: Final = 640
+WIDTH: Final = 1000
 """Of the drawing, in its own units; the labels stand to the left of `LEFT`."""
-LEFT: Final = 150
+LEFT: Final = 170
 ROW: Final = 26
 WIDEST: Final = 1.0
 """Relative differences beyond this run to the edge."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +14,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-AT_THE_DRAW = (
+AT_THE_DRAW: tuple[tuple[str, str, sa.types.TypeEngine[Any]], ...] = (
     ("holdout_period", "model_version", sa.String(length=100)),
     ("holdout_arm", "probability", sa.Double()),
     ("holdout_arm", "tier", sa.String(length=16)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -20,7 +22,7 @@ TABLES = (
     "experiment_look",
 )
 
-ARM = (
+ARM: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
     ("experiment_id", sa.String(length=40)),
     ("arm", sa.String(length=100)),
     ("propensity", sa.Double()),

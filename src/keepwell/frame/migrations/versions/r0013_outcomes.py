@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +14,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-OF_CONTACTS = (
+OF_CONTACTS: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
     ("treatment_id", sa.String(length=40)),
     ("propensity", sa.Double()),
     ("unassigned", sa.String(length=16)),
