@@ -82,6 +82,7 @@ def rehearse(
         return
     _show(done)
     _power(done.verdicts[0])
+    _replay(done)
     _where(done, people)
 
 
@@ -135,6 +136,18 @@ def _power(verdict: Verdict) -> None:
         fall=number(-100 * verdict.detectable, digits=2),
         relative=percent(-verdict.detectable / verdict.left) if verdict.left else "–",
     )  # fmt: skip
+
+
+def _replay(done: Rehearsed) -> None:
+    """Every decision, recommendation, refusal, contact and outcome of a client, verified."""
+    if done.client is None:
+        return
+    from keepwell.cli.ledger import ledger
+
+    say("All about a client drawn by lot, made again and verified in the evidence log:")
+    say("  keepwell ledger {client} --verify --workspace {folder}",
+        client=done.client, folder=done.root)  # fmt: skip
+    ledger(done.client, verify=True, workspace=done.root, as_json=False)
 
 
 def _where(done: Rehearsed, people: list[DemoUser]) -> None:

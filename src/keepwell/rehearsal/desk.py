@@ -30,7 +30,8 @@ from keepwell.intervene.case.queue import Wanted, queue
 from keepwell.intervene.case.service import close, read_case
 from keepwell.intervene.clock import policies
 from keepwell.intervene.clock.policy import PolicyBody
-from keepwell.intervene.contact.policy import Channel, Direction, Result, Use
+from keepwell.intervene.contact.model import Contact
+from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result, Use
 from keepwell.intervene.contact.service import log_touch
 from keepwell.intervene.publish import publish_ranking
 from keepwell.jobs.worker import run_due
@@ -198,6 +199,15 @@ class Desk:
         arm = np.array([arm == CONTACT for _, arm in rows], np.bool_)
         contact[places], held[places] = arm, ~arm
         return contact, held
+
+    def anybody(self) -> str | None:
+        """A client drawn by lot among those who were contacted to keep them; None: nobody was."""
+        with self.frame.read() as tx:
+            found = tx.session.scalars(
+                select(Contact.client_id).where(Contact.aim == Aim.RETENTION)  # unscoped: a lot
+                .distinct().order_by(Contact.client_id)
+            ).all()  # fmt: skip
+        return str(found[int(self._luck.integers(len(found)))]) if found else None
 
     # A step
 

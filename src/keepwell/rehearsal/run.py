@@ -53,6 +53,7 @@ class Rehearsed:
         begin: first day of the loop.
         end: the day after its last one.
         verdicts: by policy.
+        client: one drawn by lot among those contacted, whose ledger can be looked at.
         seconds: how long it took.
     """
 
@@ -60,6 +61,7 @@ class Rehearsed:
     begin: date
     end: date
     verdicts: tuple[Verdict, ...]
+    client: str | None
     seconds: float
 
 
@@ -92,6 +94,7 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
     try:
         arms = _with_desk(plan, desk, first, begin, tell, prepare)
         proved = _ending(desk, first, arms)
+        client = desk.anybody()
     finally:
         desk.frame.close()
         future.living.delivered()
@@ -110,7 +113,7 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
         branch.living.close()
         shutil.rmtree(branch.living.root)
     done = Rehearsed(
-        root, begin, date.fromordinal(begin.toordinal() + plan.days), tuple(verdicts),
+        root, begin, date.fromordinal(begin.toordinal() + plan.days), tuple(verdicts), client,
         time.monotonic() - began,
     )  # fmt: skip
     atomic_write(root / MARKER, _told(plan, done).encode())
@@ -207,6 +210,7 @@ def _told(plan: Plan, done: Rehearsed) -> str:
         "keepwell": __version__, "scenario": plan.scenario.title.en, "seed": plan.seed,
         "clients": plan.clients, "begin": str(done.begin), "end": str(done.end),
         "share": plan.share, "minutes": plan.minutes, "step": plan.step,
+        "warm_up": plan.warm_up, "client": done.client,
         "policies": [verdict.as_dict() for verdict in done.verdicts],
         "seconds": round(done.seconds, 1),
     }  # fmt: skip
