@@ -174,7 +174,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         now = time.monotonic()
         if policy not in seen:
             seen[policy] = (now, done - 1)
-        if done < days and now - told < 5:
+        if done < days and now - told < 20:
             return
         told = now
         began, first = seen[policy]

@@ -8,7 +8,7 @@ answered, refused.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import select
 
-from keepwell.core.errors import KeepwellError
 from keepwell.core.ids import new_id
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
@@ -59,6 +58,12 @@ LATER: Final = timedelta(days=28)
 
 DONE: Final = timedelta(days=90)
 """A case with which nothing was done for so long is closed."""
+
+SHORTEST: Final = 4
+"""Minutes of the shortest action; with less nobody begins anything."""
+
+TOGETHER: Final = 8
+"""Contacts recorded in one unit of work."""
 
 ROWS: Final = 60
 """Rows of the queue that are looked at in a round."""
@@ -235,52 +240,45 @@ class Desk:
             if day in working:
                 self.clock.to(self.future.morning(day) + timedelta(hours=9))
                 self.run_jobs()
-                deeds = list(self._morning(day))
+                deeds = self._morning(day)
             lived = self.future.live(_actions(deeds))
             self._owe(day, step, deeds)
             self._evening(day, deeds, lived)
             tell(day)
 
-    def _morning(self, day: int) -> Iterator[Deed]:
+    def _morning(self, day: int) -> list[Deed]:
         """What the managers whose turn it is will do today; a client is taken up once a day."""
         turn = _working_number(day) % ROUND
         taken: set[int] = set()
+        deeds: list[Deed] = []
         for number, actor in enumerate(self._actors):
             if number % ROUND == turn:
-                yield from self._round(actor, taken, 2 * self.plan.minutes)
+                deeds += self._round(actor, taken)
+        return deeds
 
-    def _round(self, actor: Actor, taken: set[int], minutes: int) -> Iterator[Deed]:
+    def _round(self, actor: Actor, taken: set[int]) -> list[Deed]:
         """One manager goes through the queue until the time for it is spent."""
-        with self.frame.read() as tx:
-            rows = queue(tx, actor, Wanted(), tx.at, ROWS, None).rows
-        for row in rows:
-            if minutes < 5:
-                return
-            if row.case_id is None or row.client_id not in self.future.place:
-                continue
-            if self.clock.at < self._sleeps.get(row.case_id, _EVER):
-                continue
-            place = self.future.place[row.client_id]
-            if place in taken:
-                continue
-            with self.frame.write() as tx:
-                advice = self._asked(tx, actor, row.case_id)
-            deed = self._deed(actor, advice, place) if advice else None
-            if deed is None:
-                self._sleeps[row.case_id] = self.clock.at + LATER
-                self._let_go(actor, row)
-                continue
-            if deed.option.action.minutes > minutes:
-                continue
-            taken.add(place)
-            minutes -= deed.option.action.minutes
-            yield deed
-
-    def _asked(self, tx: Tx, actor: Actor, case_id: str) -> Advice | None:
-        try:
-            return recommend(tx, actor, case_id)
-        except KeepwellError:
-            return None
+        minutes, deeds, over = 2 * self.plan.minutes, list[Deed](), list[str]()
+        with self.frame.write() as tx:
+            for row in queue(tx, actor, Wanted(), tx.at, ROWS, None).rows:
+                place = self.future.place.get(row.client_id)
+                awake = self.clock.at >= self._sleeps.get(row.case_id, _EVER)
+                if row.case_id is None or place is None or place in taken or not awake:
+                    continue
+                if minutes < SHORTEST:
+                    break
+                deed = self._deed(actor, recommend(tx, actor, row.case_id), place)
+                if deed is None:
+                    self._sleeps[row.case_id] = self.clock.at + LATER
+                    if row.contacted_at and self.clock.at - row.contacted_at >= DONE:
+                        over.append(row.case_id)
+                elif deed.option.action.minutes <= minutes:
+                    taken.add(place)
+                    minutes -= deed.option.action.minutes
+                    deeds.append(deed)
+            for case_id in over:
+                self._close(tx, actor, case_id)
+        return deeds
 
     def _deed(self, actor: Actor, advice: Advice, place: int) -> Deed | None:
         """What is recommended to do now, if anything: what is owed once, else the best."""
@@ -310,23 +308,20 @@ class Desk:
         touched = _results(lived)
         begin = self.future.morning(day) + timedelta(hours=10)
         every = timedelta(hours=7.5) / max(len(deeds), 1)
-        for number, deed in enumerate(deeds):
-            self.clock.to(begin + number * every)
-            self._record(deed, touched.get(deed.place))
+        for first in range(0, len(deeds), TOGETHER):
+            self.clock.to(begin + first * every)
+            with self.frame.write() as tx:
+                for deed in deeds[first : first + TOGETHER]:
+                    self._record(tx, deed, touched.get(deed.place))
         self.clock.to(self.future.morning(day) + timedelta(hours=18))
 
-    def _record(self, deed: Deed, touch: Any) -> None:
+    def _record(self, tx: Tx, deed: Deed, touch: Any) -> None:
         action = deed.option.action
-        result = _result(deed, touch)
-        try:
-            with self.frame.write() as tx:
-                log_touch(
-                    tx, deed.actor, deed.case_id, channel=deed.channel, direction=Direction.OUT,
-                    aim=action.aim, result=result, happened=True,
-                    use=Use(action.id, action.version, deed.script),
-                )  # fmt: skip
-        except KeepwellError:
-            return
+        log_touch(
+            tx, deed.actor, deed.case_id, channel=deed.channel, direction=Direction.OUT,
+            aim=action.aim, result=_result(deed, touch), happened=True,
+            use=Use(action.id, action.version, deed.script),
+        )  # fmt: skip
         self._sleeps[deed.case_id] = self.clock.at + (LATER if deed.owed else AGAIN)
         if deed.owed:
             self._owed.add((deed.case_id, action.id))
@@ -336,25 +331,15 @@ class Desk:
             self.spent.contacts += 1
             self.spent.minutes += action.minutes
 
-    def _let_go(self, actor: Actor, row: Any) -> None:
+    def _close(self, tx: Tx, actor: Actor, case_id: str) -> None:
         """Close a case with which nothing more can be done; with what its manager believes."""
-        if row.contacted_at is None or self.clock.at - row.contacted_at < DONE:
-            return
-        self._close(actor, row.case_id)
-
-    def _close(self, actor: Actor, case_id: str) -> None:
         luck = self._luck.random()
         outcome, why = State.RECOVERED, CloseReason.STAYED_AFTER_CONTACT
         if luck < 0.2:  # people are wrong about their clients
             outcome, why = State.LOST, CloseReason.MOVED_TO_COMPETITOR
         elif luck < 0.35:
             outcome, why = State.FALSE_ALARM, CloseReason.NO_INTENTION
-        try:
-            with self.frame.write() as tx:
-                version = read_case(tx, actor, case_id).version
-                close(tx, actor, case_id, version, outcome, why, "")
-        except KeepwellError:
-            return
+        close(tx, actor, case_id, read_case(tx, actor, case_id).version, outcome, why, "")
 
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)

@@ -86,9 +86,15 @@ class Future:
     def live(self, actions: tuple[Ints, Ints] = NOBODY) -> Day:
         """Live a day on which staff do this."""
         day = self.living.step(actions)
-        if self.tally is not None:
+        if self.tally is not None and self.tally.status is None:
             self.tally.add(day)
         return day
+
+    def end(self) -> None:
+        """Count the truth no longer, and live a day more: only then all is known of the last."""
+        if self.tally is not None:
+            self.tally.end()
+        self.live()
 
     def read(self, *, keep: bool = True) -> LocalEngine:
         """Read what was delivered since the last time into the lake.

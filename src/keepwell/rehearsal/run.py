@@ -99,7 +99,7 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
         desk.frame.close()
         future.living.delivered()
         future.living.close()
-    until = future.morning(future.today)
+    until = future.morning(day_number(begin) + plan.days)
     baseline = _left_alone(plan, alone, desk.service, tell)
     verdicts = [judge(KEEPWELL, future, baseline, arms, desk.spent, proved)]
     for name, branch in branches.items():
@@ -107,6 +107,7 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
         for step in steps(plan, begin):
             rival.step(step)
             tell(name, branch.today - day_number(begin), plan.days)
+        branch.end()
         engine = branch.read(keep=False)
         found = estimate(branch, engine, arms, first.ranking, until)
         verdicts.append(judge(name, branch, baseline, arms, rival.spent, found))
@@ -133,7 +134,7 @@ def _cleared(root: Path) -> Path:
 
 
 def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
-    world = World(plan.dated(today), plan.seed, plan.clients, plan.warm_up + plan.days)
+    world = World(plan.dated(today), plan.seed, plan.clients, plan.warm_up + plan.days + 1)
     living = LivingWorld(world, root)
     with (root / "keepwell.yaml").open("a", encoding="utf-8") as file:
         file.write(_capacity(plan))
@@ -178,9 +179,11 @@ def _with_desk(
 def _ending(desk: Desk, first: RunResult, arms: tuple[Flags, Flags]) -> Measures:
     """Read the last days, publish them with panels for the pages, and prove what was kept."""
     future = desk.future
-    engine = future.read()
+    until = future.morning(future.today)
     # Still within the year, so that the hold-out shown is the one that was drawn.
     at = future.morning(future.today - 1)
+    future.end()
+    engine = future.read()
     ranking = rank(engine, first.version.trained, first.version.definition, at)
     planned = job.plan(future.workspace, engine, at.astimezone(engine.zone).date())
     data = report_data(
@@ -189,8 +192,7 @@ def _ending(desk: Desk, first: RunResult, arms: tuple[Flags, Flags]) -> Measures
     publish_run(desk.frame, RunResult(data, ranking, None, first.version, (), engine), weeks=(0, 1))
     desk.run_jobs()
     period = period_of(desk.clock.at, desk.frame.zone)
-    until = future.morning(future.today)
-    desk.clock.to(until)
+    desk.clock.to(future.morning(future.today))
     proof = prove_kept(desk.frame, engine, period=period, until=until)
     found: Measures = proof.record.get("measures", {})
     return found if ASSETS in found else estimate(future, engine, arms, first.ranking, until)
@@ -202,6 +204,7 @@ def _left_alone(plan: Plan, world: World, service: Service, tell: Tell) -> Tally
     for day in range(plan.days):
         tally.add(world.step(actions=service.on(world.market.start + world.t)))
         tell("nobody", day + 1, plan.days)
+    tally.end()
     return tally
 
 

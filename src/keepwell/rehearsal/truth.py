@@ -23,12 +23,14 @@ class Tally:
         price: CNY a unit at the beginning; float64 [instruments].
         net: brought less taken since, at those prices, minor units; float64 [clients].
         there: an open account with something in it at the beginning; bool [clients].
+        status: codes of `terms.STATUSES` at the end; None before it.
     """
 
     world: World
     price: Array
     net: Array
     there: npt.NDArray[np.bool_]
+    status: npt.NDArray[np.int8] | None = None
 
     @classmethod
     def begin(cls, world: World) -> Tally:
@@ -51,12 +53,16 @@ class Tally:
             worth = moved["quantity"] * self.price[moved["instrument"]] * 1e-6
             self._add(moved["client"], np.where(moved["direction"] == 0, 1.0, -1.0) * worth)
 
+    def end(self) -> None:
+        """Count no longer, whatever the world lives on."""
+        self.status = self.world.state["status"].copy()
+
     def _add(self, clients: Any, amounts: Array) -> None:
         self.net += np.bincount(clients, amounts, len(self.net))
 
     def stayed(self) -> Array:
         """1 stayed, 0 left, NaN died, was closed by the broker or was not there; [clients]."""
-        status = self.world.state["status"]
+        status = self.world.state["status"] if self.status is None else self.status
         out = np.where(np.isin(status, (LEFT, CLOSED)), 0.0, np.where(status == OPEN, 1.0, np.nan))
         return np.where(self.there, out, np.nan)
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.event import listen
 
 from keepwell.frame.problem import NotFound, Unprocessable
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.model import Client
-from keepwell.trust.consent import service
+from keepwell.trust.consent import repo, service
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.evidence.model import EvidenceEntry
 
@@ -117,3 +118,17 @@ def test_a_word_from_the_future_is_refused(sqlite_desk):
     later = sqlite_desk.now.at + timedelta(hours=1)
     with pytest.raises(Unprocessable), sqlite_desk.tx() as tx:
         service.record_consent(tx, SYSTEM, "c1", Purpose.SERVICE, False, later)
+
+
+def test_the_word_that_counts_is_found_by_its_own_index(sqlite_desk):
+    said = []
+    engine = sqlite_desk.frame.database.write_engine
+    listen(engine, "before_cursor_execute", lambda c, cursor, sql, *rest: said.append(sql))
+    with sqlite_desk.tx() as tx:
+        repo.newest(tx, "c1", Purpose.MARKETING)
+    (asked,) = (sql for sql in said if "FROM consent" in sql)
+    with sqlite_desk.tx() as tx:
+        plan = tx.session.connection().exec_driver_sql(
+            f"explain query plan {asked}", ("c1", "marketing")
+        )
+        assert "uq_consent_newest" in str(plan.all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,7 +12,8 @@ from keepwell.frame.database import Base
 from keepwell.frame.guard import only_grows
 from keepwell.trust.evidence.attest import vouch
 
-_NEWEST = text("newest")
+NEWEST: Final = text("newest")
+"""SQLAlchemy says `newest = 1` to SQLite, which an index of the rows `where newest` does not serve."""
 
 
 class Consent(Base):
@@ -22,7 +24,7 @@ class Consent(Base):
         CheckConstraint("purpose in ('marketing', 'profiling', 'service')", name="purpose"),
         Index(
             "uq_consent_newest", "client_id", "purpose", unique=True,
-            sqlite_where=_NEWEST, postgresql_where=_NEWEST,
+            sqlite_where=NEWEST, postgresql_where=NEWEST,
         ),
         Index("ix_consent_client_id_at", "client_id", "at", "consent_id"),
         Index("ix_consent_purpose", "purpose", "granted", "newest"),

@@ -10,7 +10,7 @@ from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.book.repo import scoped
-from keepwell.trust.consent.model import Consent
+from keepwell.trust.consent.model import NEWEST, Consent
 from keepwell.trust.consent.policy import Purpose
 
 _NEWEST = known.hangs_on("consent.newest")  # `add` is the only writer, and keeps it right
@@ -44,7 +44,7 @@ def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Cons
     if word is not known.MISSING:
         return word
     statement = select(Consent).where(  # unscoped: a rule asks about one client
-        Consent.client_id == client_id, Consent.purpose == purpose.value, Consent.newest
+        Consent.client_id == client_id, Consent.purpose == purpose.value, NEWEST
     )
     if not lock:
         return tx.session.scalar(statement)
