@@ -10,7 +10,7 @@ from keepwell.web.app import PREFIX
 from tests.contract.routes import endpoints, permissions
 
 # Those who see all clients come first, so that what one request makes another finds.
-PEOPLE = ("integration", "compliance", "admin", "d1", "l1", "m1")
+PEOPLE = ("integration", "compliance", "admin", "d1", "analyst", "l1", "m1")
 
 CHECKS = {
     "not_a_server_error": {"enabled": True},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import date
 
 import pytest
 from sqlalchemy import select, text
@@ -15,6 +16,7 @@ from sqlalchemy import select, text
 from keepwell.intervene.alert.policy import AlertReason
 from keepwell.intervene.alert.service import raise_alert
 from keepwell.intervene.clock.model import Clock
+from keepwell.intervene.kpi.model import KpiReview
 from keepwell.trust.access.call import Call
 from keepwell.trust.access.policy import SYSTEM
 
@@ -173,6 +175,16 @@ def stopped_experiment(desk):
     return "analyst", "POST", f"{path}/stop", lambda n: {"reason": f"Number {n}"}
 
 
+def closed_review(desk):
+    with desk.tx() as tx:
+        tx.session.add(KpiReview(
+            review_id="review_1", kpi_id="core-churn", version=1, since=date(2025, 12, 1),
+            until=date(2026, 1, 1), months=[], due_on=date(2026, 3, 20), opened_at=tx.at,
+        ))  # fmt: skip
+    body = {"findings": "Calls came late.", "changes": "A shift more."}
+    return "analyst", "POST", f"{V1}/kpi-reviews/review_1/close", lambda _: body
+
+
 def administered(path, field="name"):
     return lambda desk: ("admin", "PATCH", f"{V1}/{path}", lambda n: {field: f"Name {n}"})
 
@@ -203,6 +215,7 @@ CHANGES = {
         "analyst", "POST", _experiment(desk) + "/register", lambda _: None
     ),
     "stop_experiment": stopped_experiment,
+    "close_kpi_review": closed_review,
     "change_user": administered("users/user_m2"), "change_staff_member": administered("staff/m2"),
     "change_team": administered("teams/tn1"), "change_branch": administered("branches/bn"),
     "change_region": administered("regions/north"),

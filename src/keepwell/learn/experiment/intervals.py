@@ -24,7 +24,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,6 +99,8 @@ class Means:
             level: of the interval, 0 to 1.
             few: 'signs' or 'clusters' (t with clusters - 1), for fewer than 30 clusters.
         """
+        from scipy.special import stdtr
+
         value = float(by @ self.mean)
         se = math.sqrt(max(float(by @ self.cov @ by), 0.0))
         method = self.method(few)
@@ -163,6 +164,8 @@ class Means:
 
 def two_sided(level: float, df: float) -> float:
     """The quantile of t that leaves (1 - level) / 2 above it."""
+    from scipy.special import stdtrit
+
     # Of the lower tail, where small shares keep their digits.
     return -float(stdtrit(df, (1 - level) / 2)) if math.isfinite(df) else two_sided(level, 1e9)
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from scipy.special import ndtr
-
 from keepwell.core.errors import UsageError, nearest
 from keepwell.core.text import percent, tr
 from keepwell.learn.experiment.design import Experiment, Metric
@@ -169,6 +167,8 @@ def look(
             `experiment.looks-wrong` when `fraction` is not after the earlier looks,
             `experiment.metric-unknown`.
     """
+    from scipy.special import ndtr
+
     name = _named(experiment, arm)
     now = min(fraction, 1.0)
     boundary = boundaries([*done, now], experiment.alpha / len(experiment.treated))[-1]
@@ -249,6 +249,8 @@ def _harm(effect: Effect, z: float) -> Estimate:
     Flipping signs could not reach so small a level with few clusters, and a guardrail that can
     never ring guards nothing.
     """
+    from scipy.special import ndtr
+
     sign = 1.0 if effect.metric.goal == "lower" else -1.0
     level = 1 - 2 * float(ndtr(-z))
     found = effect.contrast(sign, -sign, level, few="clusters")

@@ -11,8 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import ndtr, ndtri
-
 from keepwell.core.errors import UsageError
 from keepwell.learn.experiment.design import Experiment
 from keepwell.learn.experiment.sequential import inflation
@@ -178,6 +176,8 @@ def power_of(baseline: Baseline, effect: float, units: int, terms: Terms | None 
         units: of both arms together.
         terms: whose power is only used for the cost of the looks.
     """
+    from scipy.special import ndtr, ndtri
+
     how = terms or Terms()
     se = math.sqrt(_spread(baseline, effect, how) / units)
     return float(ndtr(abs(effect) / se + ndtri(how.alpha / 2)))
@@ -290,6 +290,8 @@ def table(
 
 
 def _quantiles(how: Terms) -> float:
+    from scipy.special import ndtri
+
     return float(ndtri(1 - how.alpha / 2) + ndtri(how.power))
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc
 
 from keepwell.core.errors import DataError, nearest
 from keepwell.core.text import number, tr
@@ -158,6 +157,8 @@ def _chi_square(
     counts: npt.NDArray[np.float64], plan: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """p-values [blocks]; 1 for a block without units."""
+    from scipy.special import chdtrc
+
     expected = counts.sum(axis=1, keepdims=True) * plan
     safe = np.where(expected > 0, expected, 1.0)
     statistic = np.where(expected > 0, (counts - expected) ** 2 / safe, 0.0).sum(axis=1)

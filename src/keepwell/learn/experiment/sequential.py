@@ -20,8 +20,6 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import log_ndtr, ndtr, ndtri
 
 from keepwell.core.errors import UsageError
 from keepwell.learn.experiment.intervals import Floats
@@ -42,6 +40,8 @@ def spent(fraction: float, alpha: float = 0.05) -> float:
         >>> round(spent(0.5), 5), spent(1.0)
         (0.00305, 0.05)
     """
+    from scipy.special import ndtr, ndtri
+
     if fraction >= 1:
         return alpha
     return 4 * float(ndtr(ndtri(alpha / 4) / math.sqrt(fraction)))
@@ -70,6 +70,8 @@ def boundaries(looks: Sequence[float], alpha: float = 0.05) -> tuple[float, ...]
 
 @lru_cache(maxsize=256)
 def _boundaries(looks: tuple[float, ...], alpha: float) -> tuple[float, ...]:
+    from scipy.special import ndtr
+
     found: list[float] = []
     walk = _Walk(0.0)
     before = 0.0
@@ -87,6 +89,8 @@ def _boundaries(looks: tuple[float, ...], alpha: float) -> tuple[float, ...]:
 
 
 def _solve(walk: _Walk, look: float, share: float) -> float:
+    from scipy.optimize import brentq
+
     def beyond(z: float) -> float:
         return walk.above(look, z) - share
 
@@ -133,6 +137,9 @@ def inflation(looks: Sequence[float], alpha: float = 0.05, power: float = 0.8) -
 
 @lru_cache(maxsize=64)
 def _inflation(looks: tuple[float, ...], alpha: float, power: float) -> float:
+    from scipy.optimize import brentq
+    from scipy.special import ndtri
+
     bounds = boundaries(looks, alpha)
     plain = float(ndtri(1 - alpha / 2) + ndtri(power))
 
@@ -161,6 +168,8 @@ class _Walk:
         return self._tail(look, z, -1.0)
 
     def _tail(self, look: float, z: float, side: float) -> float:
+        from scipy.special import ndtr
+
         step = look - self.at
         edge = side * z * math.sqrt(look)
         if self.density is None:
@@ -211,6 +220,9 @@ def any_time(fraction: float, alpha: float = 0.05, tight_at: float = 0.5) -> flo
         >>> [round(any_time(t), 2) for t in (0.1, 0.5, 1.0)]
         [3.12, 2.77, 2.79]
     """
+    from scipy.optimize import brentq
+    from scipy.special import log_ndtr
+
     if not fraction > 0:
         raise UsageError("experiment.value-wrong", name="fraction", expected="> 0", value=fraction)
     # Tightest where s solves s = 2 log(1/a) + log(1 + s), nearly (their appendix on rho).
