@@ -50,7 +50,7 @@ def rehearse(
     minutes: Annotated[
         int,
         typer.Option("--minutes", help="Minutes a week that staff have for a manager's clients."),
-    ] = 60,
+    ] = 90,
     step: Annotated[int, typer.Option("--step", help="Days between two publications.")] = 28,
     rivals: Annotated[
         bool, typer.Option("--rivals/--no-rivals", help="Also call by risk alone and at random.")
@@ -92,10 +92,10 @@ def _show(done: Rehearsed) -> None:
         begin=done.begin, end=done.end,
     )  # fmt: skip
     show(
-        ["Policy", "Contacts", "Minutes", "Clients kept", "95 % interval", "In truth",
+        ["Policy", "Contacts", "To who refused", "Minutes", "Clients kept", "95 % interval", "In truth",
          "Assets kept", "95 % interval", "In truth, cut alike", "In truth"],
         [_row(verdict) for verdict in done.verdicts],
-        right=(1, 2, 3, 4, 5, 6, 7, 8, 9), width=150,
+        right=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), width=160,
     )  # fmt: skip
     say(
         "Assets: net flow at opening prices, cut at the 99 % quantile, which a few clients cannot "
@@ -114,7 +114,8 @@ def _show(done: Rehearsed) -> None:
 def _row(verdict: Verdict) -> tuple[object, ...]:
     one, two = verdict.clients, verdict.money
     return (
-        tr(POLICY_TITLES[verdict.policy]), verdict.contacts, verdict.minutes,
+        tr(POLICY_TITLES[verdict.policy]), verdict.contacts, verdict.refusing,
+        verdict.minutes,
         round(one.estimate), f"{number(one.low)} – {number(one.high)}", round(one.truth),
         _cny(two.estimate), f"{_cny(two.low)} – {_cny(two.high)}", _cny(two.truth_cut),
         _cny(two.truth),

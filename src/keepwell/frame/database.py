@@ -197,6 +197,21 @@ class Database:
             _prepare_sqlite(self.engine)
         # Begins of a write take SQLite's lock at once instead of failing when they first write.
         self.write_engine = self.engine.execution_options(keepwell_write=True)
+        self._shared = True
+
+    def have_alone(self) -> None:
+        """Work for one process that nobody waits for and that can make the database again.
+
+        A long write leaves no gap for others, and SQLite does not wait for the disk: what was
+        written may be lost in a power cut, but not when the process dies.
+        """
+        self._shared = False
+        if self.is_sqlite:
+            self.engine.dispose()
+
+            @event.listens_for(self.engine, "connect")
+            def _hurry(connection: Any, _record: Any) -> None:
+                connection.execute("PRAGMA synchronous=OFF")
 
     @contextmanager
     def session(self, write: bool) -> Iterator[Session]:
@@ -222,7 +237,7 @@ class Database:
         with self.session(write=True) as session:
             tx = Tx(session, at or frame.now(), frame)
             yield tx
-        if self.is_sqlite and tx.lasted > LONG:
+        if self.is_sqlite and self._shared and tx.lasted > LONG:
             # Who held the lock for long lets others have it first.
             time.sleep(min(TURN, max(GAP, tx.lasted * SHARE)))
 

@@ -73,13 +73,13 @@ CLOCKS: Final = "rehearsal"
 """Name of the policy of clocks: staff who see their queue every other week promise no minutes."""
 
 _PROMISE: Final = {
-    "title": {"en": "Every queue every other week", "zh": "每两周处理一遍队列"},
-    "note": "For rehearsals: one clock, nobody is called on.",
+    "title": {"en": "Complaints only", "zh": "只对投诉承诺时限"},
+    "note": "For rehearsals: every queue is worked through every other week.",
     "clocks": [
         {
-            "code": "first-touch", "title": {"en": "First touch", "zh": "首次触达"},
-            "starts_on": ["case.opened", "case.reopened"], "stops_on": ["case.contacted"],
-            "stops_in": ["contacted", "plan", "saving"], "days": {"any": 20},
+            "code": "resolve", "title": {"en": "Problem solved", "zh": "问题解决"},
+            "starts_on": ["case.opened", "case.reopened"], "stops_on": ["case.closed"],
+            "when": {"reasons": ["complaint-overdue"]}, "days": {"any": 20},
             "calendar": "office", "escalate": [],
         }
     ],
@@ -162,6 +162,7 @@ class Desk:
         clock = Clock(future.morning(future.today) + timedelta(hours=7))
         frame = Frame.open(future.workspace, settings, clock)
         migrate(frame)
+        frame.database.have_alone()
         with frame.write() as tx:
             policies.change(tx, SYSTEM, CLOCKS, PolicyBody.model_validate(_PROMISE))
             policies.activate(tx, SYSTEM, CLOCKS)

@@ -47,7 +47,7 @@ class Plan:
     warm_up: int = 400
     step: int = 28
     share: float = 0.2
-    minutes: int = 60
+    minutes: int = 90
     policies: tuple[str, ...] = POLICIES
 
     def __post_init__(self) -> None:

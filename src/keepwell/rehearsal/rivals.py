@@ -55,13 +55,14 @@ class Spent:
         minutes: for them.
         services: owed to clients, and their minutes.
         service_minutes: minutes for what is owed.
-        breaches: contacts with clients who had said no, or whose complaint was open.
+        refusing: contacts with clients who had refused them, which the law forbids.
     """
 
     contacts: int = 0
     minutes: int = 0
     services: int = 0
     service_minutes: int = 0
+    refusing: int = 0
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Rival:
         n = len(self.future.living.world.state)
         self._called = np.full(n, LONG_AGO, np.int64)
         self._refused = np.zeros(n, np.bool_)
+        self._unwilling = self.future.living.world.people.person["marketing"] == 0
         self._luck = np.random.default_rng([self.plan.seed, 3])
 
     def step(self, step: Step) -> None:
@@ -102,6 +104,7 @@ class Rival:
             lived = self.future.live((everybody, what))
             self._called[today] = day
             self.spent.contacts += len(today)
+            self.spent.refusing += int(self._unwilling[today].sum())
             self.spent.minutes += MINUTES * len(today)
             touched = lived.events.get("touch")
             if touched is not None:

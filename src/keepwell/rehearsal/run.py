@@ -16,6 +16,8 @@ from keepwell.core.errors import UsageError
 from keepwell.core.files import atomic_write
 from keepwell.core.version import __version__
 from keepwell.frame.context import Frame
+from keepwell.intervene.action.catalogue import Who
+from keepwell.intervene.action.recommend import ASSUMED_MINUTES
 from keepwell.intervene.publish import publish_run
 from keepwell.learn import run as job
 from keepwell.learn.holdout.policy import period_of
@@ -148,14 +150,19 @@ def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
 
 
 def _settings(plan: Plan) -> str:
-    """The desk of a rehearsal: as it ships, but for its hold-out."""
-    return f"holdout: {{share: {plan.share}}}\n"
+    """The desk of a rehearsal: as it ships, but for its hold-out and the price of time.
+
+    Staff have their minutes whatever they do with them, so that a minute costs less than one that
+    has to be paid: a quarter, at which they are about used up.
+    """
+    prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 4}" for who in Who)
+    return f"holdout: {{share: {plan.share}}}\naction: {{{prices}}}\n"
 
 
 def _capacity(plan: Plan) -> str:
-    """Tiers twice as large as what staff can call: with many nothing may or need be done."""
+    """Tiers half as large again as what staff can call: with some nothing may or need be done."""
     book = plan.scenario.people.staff.per_manager
-    mild = min(0.2, 2 * plan.minutes * 4 / CALL / book)
+    mild = min(0.2, 1.5 * plan.minutes * 4 / CALL / book)
     return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
 
 

@@ -64,6 +64,7 @@ class Verdict:
         policy: its name.
         contacts: to keep clients.
         minutes: for them.
+        refusing: contacts with clients who had refused them, which the law forbids.
         services: owed, and done.
         service_minutes: for them.
         clients: kept.
@@ -80,6 +81,7 @@ class Verdict:
     policy: str
     contacts: int
     minutes: int
+    refusing: int
     services: int
     service_minutes: int
     clients: Figure
@@ -125,7 +127,8 @@ def judge(
     units = clients["treated"] + clients["held"]
     terms = Terms(treated_share=clients["treated"] / units)
     return Verdict(
-        policy, spent.contacts, spent.minutes, spent.services, spent.service_minutes,
+        policy, spent.contacts, spent.minutes, spent.refusing, spent.services,
+        spent.service_minutes,
         _figure(clients, truth.clients, truth.clients), _figure(assets, truth.money, cut.cut),
         other.clients, clients["treated"], clients["held"], left, clients["raw"]["clusters"],
         _detectable(left, units, terms),
