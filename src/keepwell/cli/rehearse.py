@@ -92,8 +92,8 @@ def _show(done: Rehearsed) -> None:
         begin=done.begin, end=done.end,
     )  # fmt: skip
     show(
-        ["Policy", "Contacts", "To who refused", "Minutes", "Clients kept", "95 % interval", "In truth",
-         "Assets kept", "95 % interval", "In truth, cut alike", "In truth"],
+        ["Policy", "Contacts", "To who refused", "Minutes", "Clients kept", "95 % interval",
+         "In truth", "Assets kept", "95 % interval", "In truth, cut alike", "In truth"],
         [_row(verdict) for verdict in done.verdicts],
         right=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), width=160,
     )  # fmt: skip

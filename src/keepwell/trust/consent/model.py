@@ -13,7 +13,7 @@ from keepwell.frame.guard import only_grows
 from keepwell.trust.evidence.attest import vouch
 
 NEWEST: Final = text("newest")
-"""SQLAlchemy says `newest = 1` to SQLite, which an index of the rows `where newest` does not serve."""
+"""Not the column: SQLite is told `newest = 1`, which its index `where newest` does not serve."""
 
 
 class Consent(Base):
