@@ -13,7 +13,7 @@ from keepwell.intervene.action.catalogue import Catalogue
 from keepwell.intervene.action.model import Recommended
 from keepwell.intervene.action.record import replay, restore
 from keepwell.intervene.contact.listen import breaches
-from keepwell.intervene.exit.listen import delays
+from keepwell.intervene.context.listen import delays
 from keepwell.learn.experiment import repo
 from keepwell.learn.experiment.drawing import broken_draws, households
 from keepwell.learn.experiment.model import ExperimentAssignment, ExperimentEffect

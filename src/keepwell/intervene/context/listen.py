@@ -1,4 +1,4 @@
-"""What exit requests tell other rooms: how late they were carried out, for experiments."""
+"""What exit requests tell experiments: how late they were carried out; exits know none of it."""
 
 from __future__ import annotations
 
