@@ -12,7 +12,8 @@ from keepwell.frame.text import Code, Line, Note
 
 State = Literal["draft", "registered", "running", "done", "stopped"]
 Tier = Literal["none", "mild", "moderate", "severe"]
-Share = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0.001, le=0.999)]
+"""Nothing nearer to nothing or all: no book has the clients to tell it apart."""
 
 _ID = "exp_01kdvdna00fgzjsdqkfb56fv6q"
 _ARMS = [
