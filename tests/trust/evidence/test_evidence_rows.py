@@ -15,8 +15,8 @@ from keepwell.intervene.alert.model import Treatment
 from keepwell.intervene.alert.policy import Cause, Decision
 from keepwell.intervene.alert.service import raise_alert
 from keepwell.intervene.case import service as cases
-from keepwell.intervene.contact.policy import Aim, Channel, Direction, Result
-from keepwell.intervene.contact.service import log_touch
+from keepwell.intervene.contact.policy import Aim, Channel, Delivery, Direction, Result
+from keepwell.intervene.contact.service import log_touch, note_delivery
 from keepwell.intervene.exit import service as exits
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.read import unmask
@@ -48,10 +48,11 @@ def work(desk):
     with desk.tx() as tx:
         (case,) = cases.repo.live_of(tx, "c1")
         for _ in range(2):
-            log_touch(
+            said = log_touch(
                 tx, m1, case.case_id, channel=Channel.PHONE, direction=Direction.OUT,
                 aim=Aim.SERVICE, result=Result.REACHED, note="hello",
             )  # fmt: skip
+        note_delivery(tx, m1, said.contact_id, Delivery.FAILED)
         record_consent(tx, m1, "c2", Purpose.MARKETING, True)
         record_consent(tx, m1, "c2", Purpose.MARKETING, False)
         unmask(tx, m1, "c1", ["phone"], "a call")
