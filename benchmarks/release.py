@@ -63,6 +63,10 @@ PARTS = (
         "wordings", "10,000 actions with a forbidden wording in disguise",
         ("tests/intervene/action",), {"KEEPWELL_WORDINGS": "10000"},
     ),
+    Part(
+        "loop", "eight weeks of the whole loop in the simulated broker, beside a rival",
+        ("tests/release",), {"KEEPWELL_LOOP": "600"},
+    ),
 )  # fmt: skip
 
 

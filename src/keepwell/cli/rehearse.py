@@ -95,7 +95,7 @@ def _show(done: Rehearsed) -> None:
         ["Policy", "Contacts", "To who refused", "Minutes", "Clients kept", "95 % interval",
          "In truth", "Assets kept", "95 % interval", "In truth, cut alike", "In truth"],
         [_row(verdict) for verdict in done.verdicts],
-        right=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), width=160,
+        right=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), width=190,
     )  # fmt: skip
     say(
         "Assets: net flow at opening prices, cut at the 99 % quantile, which a few clients cannot "
