@@ -99,7 +99,10 @@ TAMPERED = {
     "a propensity": ("treatment", "update treatment set propensity = 0.5"),
     "an outcome": ("outcome", "update outcome set y = 0, why = 'stayed'"),
     "an outcome emptied": ("outcome", "update outcome set y = null, why = null"),
-    "an outcome's seal": ("outcome", "update outcome set seal = lower(replace(seal, 'a', 'b'))"),
+    "an outcome's seal": (
+        "outcome",
+        "update outcome set seal = case when seal like '0%' then '1' else '0' end"
+        " || substr(seal, 2)"),
     "a recommendation's answer": (
         "recommendation", "update recommendation set best_id = 'visit' where number = 1"),
     "a recommendation's script": (
