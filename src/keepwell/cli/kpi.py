@@ -110,6 +110,7 @@ def report(
 ) -> None:
     """Write a report of the days before today, in both languages, as one HTML file."""
     from keepwell.core.days import local_day, to_date
+    from keepwell.core.digest import digest_of
     from keepwell.core.files import atomic_write
     from keepwell.intervene.kpi import reports
     from keepwell.intervene.kpi.report_page import render
@@ -118,7 +119,7 @@ def report(
     with _desk(workspace) as frame, frame.write() as tx:
         until = to_date(local_day(tx.at, frame.zone))
         figures = reports.gather(tx, until - timedelta(days=days), until)
-        digest = reports.digest_of(figures)
+        digest = digest_of(figures)
         reports.told(tx, LOCAL, "file", figures, digest)
     atomic_write(out, render(figures, digest))
     if as_json:

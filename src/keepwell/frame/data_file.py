@@ -5,12 +5,11 @@ What rules of suitability and actions have in common; no database, no web framew
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import UsageError, nearest
 from keepwell.core.text import current_locale
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml
@@ -68,9 +67,7 @@ class Words(Part):
 
 def digest(part: BaseModel) -> str:
     """SHA-256 of an entry's content, 64 hex digits; equal content, equal digest."""
-    content = part.model_dump(mode="json", by_alias=True)
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of(part.model_dump(mode="json", by_alias=True))
 
 
 def read_entries(

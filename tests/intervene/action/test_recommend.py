@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import DataError, UsageError
 from keepwell.intervene.action.catalogue import Action, Actions, Catalogue, Who
 from keepwell.intervene.action.facts import Cap, ContactPolicy
@@ -22,7 +23,6 @@ from keepwell.intervene.action.recommend import (
 )
 from keepwell.intervene.action.record import (
     context,
-    context_digest,
     decision_from,
     decision_record,
     facts_from,
@@ -165,7 +165,7 @@ def stored_of(facts, outlook):
     maker = recommender()
     within = json.loads(json.dumps(context(maker)))
     made = maker.one(facts, outlook)
-    return within, json.loads(json.dumps(record(facts, outlook, made, context_digest(within))))
+    return within, json.loads(json.dumps(record(facts, outlook, made, digest_of(within))))
 
 
 def test_a_context_is_not_restored_with_other_rules_or_actions():
@@ -212,7 +212,7 @@ def test_another_policy_proven_effects_and_costs_come_back():
     back = restore(within, Catalogue.shipped(), RuleBook.shipped())
     assert (back.policy, back.economics.minute) == (maker.policy, maker.economics.minute)
     assert back.proven == maker.proven
-    assert context_digest(context(back)) == context_digest(within)
+    assert digest_of(context(back)) == digest_of(within)
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import select, update
 
+from keepwell.core.digest import digest_of
 from keepwell.intervene.action.catalogue import Catalogue
 from keepwell.intervene.action.model import Recommended
 from keepwell.intervene.action.record import replay, restore
-from keepwell.intervene.action.service import digest_of
 from keepwell.intervene.alert.policy import AlertReason
 from keepwell.intervene.alert.service import raise_alert
 from keepwell.intervene.case.model import Case

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from keepwell.core.digest import digest_of
 from keepwell.intervene.action.catalogue import Action, Catalogue
 from keepwell.intervene.action.facts import ClientFacts, ContactPolicy
 from keepwell.intervene.action.gate import Answer, Stage
 from keepwell.intervene.action.recommend import Outlook
-from keepwell.intervene.action.record import context, context_digest, record, replay, restore
+from keepwell.intervene.action.record import context, record, replay, restore
 from keepwell.intervene.contact.policy import Aim, Channel
 from keepwell.trust.consent.policy import Purpose
 from keepwell.trust.suitability.rulebook import RuleBook
@@ -52,7 +53,7 @@ def test_su_6_every_recommendation_can_be_made_again_from_its_record(facts, outl
     maker = recommender()
     made = maker.one(facts, outlook)
     within = json.loads(json.dumps(context(maker)))
-    stored = json.loads(json.dumps(record(facts, outlook, made, context_digest(within))))
+    stored = json.loads(json.dumps(record(facts, outlook, made, digest_of(within))))
     again, restored = replay(stored, restore(within, Catalogue.shipped(), RuleBook.shipped()))
     assert json.loads(json.dumps(restored)) == stored
     assert again.best == made.best

@@ -7,12 +7,13 @@ from types import SimpleNamespace as Named
 import pytest
 from sqlalchemy import update
 
+from keepwell.core.digest import digest_of
 from keepwell.frame.settings import ActionSettings, ContactSettings
 from keepwell.intervene.action.catalogue import Catalogue
 from keepwell.intervene.action.facts import ContactPolicy
 from keepwell.intervene.action.gather import economics_of, policy_of
 from keepwell.intervene.action.recommend import ASSUMED_MINUTES, Outlook, Who
-from keepwell.intervene.action.record import context, context_digest, record, replay, restore
+from keepwell.intervene.action.record import context, record, replay, restore
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.model import Client, Generation
 from keepwell.trust.consent.policy import Purpose
@@ -95,7 +96,7 @@ def test_an_action_known_to_pay_comes_before_one_that_is_not_known_to():
         if pays:
             assert made.best.expected == max(o.expected for o in pays)
         within = context(ranking)
-        kept = record(facts, Outlook(0.2, value, partial=True), made, context_digest(within))
+        kept = record(facts, Outlook(0.2, value, partial=True), made, digest_of(within))
         restored = restore(within, Catalogue.shipped(), RuleBook.shipped())
         assert replay(kept, restored)[1] == kept
 
@@ -103,7 +104,7 @@ def test_an_action_known_to_pay_comes_before_one_that_is_not_known_to():
 def test_a_record_from_before_values_were_known_replays_as_it_was():
     facts, ranking = client(), recommender(unvalued="rank")
     made = ranking.one(facts, Outlook(0.2))
-    kept = record(facts, Outlook(0.2), made, context_digest(context(ranking)))
+    kept = record(facts, Outlook(0.2), made, digest_of(context(ranking)))
     assert kept["outlook"] == [0.2, None]
     assert replay(kept, ranking)[1] == kept
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import text
 
+from keepwell.core.digest import digest_of
 from keepwell.core.text import catalogue
 from keepwell.intervene.alert.policy import AlertReason
 from keepwell.intervene.alert.service import raise_alert
@@ -102,7 +103,7 @@ def test_it_is_the_same_whenever_it_is_opened_and_its_digest_is_in_the_log(desk)
     assert digest in first.text
     with desk.tx() as tx:
         again = reports.read(tx, report_id)
-        assert reports.digest_of(again.figures) == digest
+        assert digest_of(again.figures) == digest
         data = tx.session.execute(
             text("select body from evidence_entry where kind = 'report.made'")
         ).scalar_one()

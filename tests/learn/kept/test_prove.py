@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from keepwell.core.days import add_span, local_day, midnight
+from keepwell.core.digest import digest_of
 from keepwell.frame.problem import Conflict, NotFound
 from keepwell.learn.holdout.service import draw
-from keepwell.learn.kept.policy import digest_of, span_of
+from keepwell.learn.kept.policy import span_of
 from keepwell.learn.kept.readout import effect_of, read_out
 from keepwell.learn.kept.service import ask_if_due, prove_kept
 from keepwell.learn.kept.spent import Touched

@@ -9,13 +9,12 @@ amounts; no name, no text that a person wrote.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import DataError
 from keepwell.intervene.action.catalogue import Actions, Catalogue, Who
 from keepwell.intervene.action.facts import Cap, ClientFacts, ContactPolicy, Touch
@@ -69,12 +68,6 @@ def context(recommender: Recommender) -> dict[str, Any]:
             for (i, v), p in sorted(recommender.proven.items())
         ],
     }
-
-
-def context_digest(stored: Mapping[str, Any]) -> str:
-    """SHA-256 of a context, by which records name it."""
-    text = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def record(
@@ -149,7 +142,7 @@ def replay(
     facts = facts_from(stored["facts"])
     outlook = Outlook(*stored["outlook"]) if stored["outlook"] else Outlook()
     made = recommender.one(facts, outlook, stored.get("first"))
-    return made, record(facts, outlook, made, context_digest(context(recommender)))
+    return made, record(facts, outlook, made, digest_of(context(recommender)))
 
 
 def facts_record(facts: ClientFacts) -> dict[str, Any]:

@@ -6,13 +6,12 @@ that decided it, once for as long as the answer stays the same.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import UsageError
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
@@ -30,7 +29,7 @@ from keepwell.intervene.action.recommend import (
     Recommendation,
     Recommender,
 )
-from keepwell.intervene.action.record import context, context_digest
+from keepwell.intervene.action.record import context
 from keepwell.intervene.action.record import record as record_of
 from keepwell.intervene.action.refusals import refusals_of
 from keepwell.intervene.action.speech import script_for, script_known
@@ -119,7 +118,7 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     drawn = trial.drawn(tx, case.client_id)
     made = recommender.one(facts, outlook, drawn.action if drawn else None)
     stored = context(recommender)
-    kept = record_of(facts, outlook, made, context_digest(stored))
+    kept = record_of(facts, outlook, made, digest_of(stored))
     script = said = None
     for option in (made.owed[0] if made.owed else made.best, made.runner_up):
         if option is not None and script is None:
@@ -267,12 +266,6 @@ def list_actions(tx: Tx) -> list[Catalogued]:
         )
         for action in found.actions
     ]  # fmt: skip
-
-
-def digest_of(stored: Mapping[str, Any]) -> str:
-    """SHA-256 of a stored record, which the evidence commits to."""
-    text = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _recommender(tx: Tx) -> Recommender:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import date, timedelta
 from typing import Any, Final
 
 from keepwell.core.days import day_number, local_day, midnight, to_date
+from keepwell.core.digest import digest_of
 from keepwell.core.ids import new_id
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import encode_cursor
@@ -76,16 +76,6 @@ def told(tx: Tx, actor: Actor, subject: str, figures: dict[str, Any], digest: st
     """
     data = {"since": figures["since"], "until": figures["until"], "digest": digest}
     record(tx, actor, EvidenceKind.REPORT_MADE, subject=subject, data=data)
-
-
-def digest_of(figures: dict[str, Any]) -> str:
-    """SHA-256 over the figures as JSON with sorted keys, 64 hex digits.
-
-    Args:
-        figures: of `gather`, also as they come back from the database.
-    """
-    text = json.dumps(figures, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def gather(tx: Tx, since: date, until: date) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import DataError, UsageError
 from keepwell.frame.database import Tx
 from keepwell.intervene.action.catalogue import Catalogue
 from keepwell.intervene.action.gather import catalogue_of
 from keepwell.intervene.action.model import Recommended
 from keepwell.intervene.action.record import replay, restore
-from keepwell.intervene.action.service import digest_of
 from keepwell.intervene.ledger.policy import Checked, Kind, Line, Status, Verdict
 from keepwell.learn.outcome import repo as outcomes
 from keepwell.learn.outcome.policy import SEALED, batch_digest, seal_of

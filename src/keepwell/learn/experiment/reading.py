@@ -6,8 +6,6 @@ A look has three parts, for the lake is read outside of any unit of work: `gathe
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import KeepwellError
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
@@ -172,13 +171,12 @@ def conclude(tx: Tx, actor: Actor, material: Material, found: Found) -> Experime
     )  # fmt: skip
     tx.session.add(made)
     row.version += 1
-    text = json.dumps(found.result, sort_keys=True, separators=(",", ":"))
     record(
         tx, actor, EvidenceKind.EXPERIMENT_LOOKED, subject=row.experiment_id,
         data={
             "number": made.number, "kind": made.kind, "verdict": made.verdict,
             "millionths": round(made.fraction * 1_000_000), "manifest": made.manifest,
-            "digest": hashlib.sha256(text.encode()).hexdigest(),
+            "digest": digest_of(found.result),
         },
     )  # fmt: skip
     _prove(tx, material, made)

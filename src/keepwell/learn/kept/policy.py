@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -128,10 +125,3 @@ def span_of(engine: LocalEngine, since: datetime, first_open: int) -> tuple[date
     while days > 0 and add_span(since, f"{days}d", engine.zone) > midnight(first_open, engine.zone):
         days -= 1
     return (add_span(since, f"{days}d", engine.zone) if days > 0 else since), days
-
-
-def digest_of(record: Mapping[str, Any]) -> str:
-    """SHA-256 of a proof's record, in hex."""
-    text = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"),
-                      allow_nan=False)  # fmt: skip
-    return hashlib.sha256(text.encode()).hexdigest()

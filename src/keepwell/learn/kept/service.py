@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from keepwell.core.days import add_span, local_day, parse_as_of, to_date
+from keepwell.core.digest import digest_of
 from keepwell.core.ids import new_id
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
@@ -18,7 +19,7 @@ from keepwell.learn.holdout.policy import period_of
 from keepwell.learn.kept import gather, repo
 from keepwell.learn.kept.gather import Cohort
 from keepwell.learn.kept.model import KeptProof
-from keepwell.learn.kept.policy import Fault, complete_until, digest_of, span_of
+from keepwell.learn.kept.policy import Fault, complete_until, span_of
 from keepwell.learn.kept.readout import read_out
 from keepwell.learn.value.flows import Basis
 from keepwell.observe.engines.local import LocalEngine
