@@ -101,8 +101,7 @@ TAMPERED = {
     "an outcome emptied": ("outcome", "update outcome set y = null, why = null"),
     "an outcome's seal": (
         "outcome",
-        "update outcome set seal = case when seal like '0%' then '1' else '0' end"
-        " || substr(seal, 2)"),
+        "update outcome set seal = case when seal > '8' then '0' else 'f' end || substr(seal, 2)"),
     "a recommendation's answer": (
         "recommendation", "update recommendation set best_id = 'visit' where number = 1"),
     "a recommendation's script": (
