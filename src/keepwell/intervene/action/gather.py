@@ -176,14 +176,6 @@ def _actions(catalogue: Catalogue, day: date) -> Actions:
     return catalogue.on(day)
 
 
-def look_up(tx: Tx, client_id: str) -> None:
-    """Look up the client's words once, before each purpose is asked for several times.
-
-    Not before a word of theirs is recorded in the same unit of work, unless it holds the client.
-    """
-    consent.foresee(tx, (client_id,))
-
-
 @lru_cache(maxsize=4)
 def _catalogue(folder: Path, stamp: int) -> Catalogue:  # noqa: ARG001 the stamp is part of the key
     return Catalogue.of_workspace(folder)

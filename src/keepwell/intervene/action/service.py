@@ -38,6 +38,7 @@ from keepwell.intervene.case.service import lock_case, read_case
 from keepwell.intervene.contact.policy import Aim, Channel
 from keepwell.intervene.script.fill import Script
 from keepwell.trust.access.policy import Actor
+from keepwell.trust.consent.service import look_up
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
 
@@ -110,7 +111,7 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     case = read_case(tx, actor, case_id)
     if not case.live:
         raise NotFound("action.recommendation-none")
-    gather.look_up(tx, case.client_id)
+    look_up(tx, case.client_id)
     client = gather.client_of(tx, actor, case)
     facts = gather.client_facts(tx, case, client, warned=gather.was_warned(tx, case))
     recommender = _recommender(tx)

@@ -48,7 +48,7 @@ from keepwell.intervene.contact.policy import (
 from keepwell.intervene.contact.schema import ContactOut
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.consent.policy import Purpose
-from keepwell.trust.consent.service import given, record_consent, refused
+from keepwell.trust.consent.service import given, look_up, record_consent, refused
 from keepwell.trust.evidence.attest import attest
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
@@ -81,6 +81,7 @@ def facts_of(
     from keepwell.intervene.exit.service import open_request, word_of
     from keepwell.intervene.rule.service import open_complaints
 
+    look_up(tx, client_id)
     request, word = open_request(tx, client_id), word_of(tx, client_id)
     settings = tx.frame.settings.contact
     now = tx.at.astimezone(tx.frame.zone).time()

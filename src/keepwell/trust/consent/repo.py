@@ -13,11 +13,14 @@ from keepwell.trust.book.repo import scoped
 from keepwell.trust.consent.model import NEWEST, Consent
 from keepwell.trust.consent.policy import Purpose
 
-_NEWEST = known.hangs_on("consent.newest")  # `add` is the only writer, and keeps it right
+# `add` is the only writer, and keeps both right. Whoever writes trusts only what was looked up
+# while the client was held: another transaction may have written since.
+_NEWEST = known.hangs_on("consent.newest")
+_HELD = known.hangs_on("consent.newest-held")
 
 
-def foresee(tx: Tx, clients: Collection[str]) -> None:
-    """Look up the words that count of many clients, whom the caller holds."""
+def foresee(tx: Tx, clients: Collection[str], *, held: bool = True) -> None:
+    """Look up the words that count of many clients, whom the caller holds or only asks about."""
     found: dict[tuple[str, str], Consent | None] = {
         (client, purpose.value): None for client in clients for purpose in Purpose
     }
@@ -26,11 +29,20 @@ def foresee(tx: Tx, clients: Collection[str]) -> None:
     )
     found |= {(word.client_id, word.purpose): word for word in tx.session.scalars(statement)}
     known.learn(tx, _NEWEST, found)
+    if held:
+        known.learn(tx, _HELD, found)
+
+
+def foreseen(tx: Tx, client_id: str) -> bool:
+    """Whether all words that count of a client are looked up."""
+    keys = ((client_id, purpose.value) for purpose in Purpose)
+    return all(known.recall(tx, _NEWEST, key) is not known.MISSING for key in keys)
 
 
 def add(tx: Tx, word: Consent, before: Consent | None) -> None:
     """Store a word; the one before it no longer counts if this one does."""
-    known.unlearn(tx, _NEWEST, (word.client_id, word.purpose))
+    for fact in (_NEWEST, _HELD):
+        known.unlearn(tx, fact, (word.client_id, word.purpose))
     if before is not None and word.newest:
         before.newest = False
         tx.session.flush()  # one word counts at a time
@@ -39,8 +51,8 @@ def add(tx: Tx, word: Consent, before: Consent | None) -> None:
 
 def newest(tx: Tx, client_id: str, purpose: Purpose, lock: bool = False) -> Consent | None:
     """The word that counts, if any was said; locked, nobody says another one meanwhile."""
-    # What was looked up beforehand is locked already, by the client.
-    word: Consent | None = known.recall(tx, _NEWEST, (client_id, purpose.value))
+    fact = _HELD if lock else _NEWEST
+    word: Consent | None = known.recall(tx, fact, (client_id, purpose.value))
     if word is not known.MISSING:
         return word
     statement = select(Consent).where(  # unscoped: a rule asks about one client

@@ -66,6 +66,12 @@ def foresee(tx: Tx, client_ids: Sequence[str]) -> None:
     prepare(tx, client_ids)
 
 
+def look_up(tx: Tx, client_id: str) -> None:
+    """Look up a client's words once, before each purpose is asked for several times."""
+    if not repo.foreseen(tx, client_id):
+        repo.foresee(tx, (client_id,), held=False)
+
+
 def record_consent(
     tx: Tx,
     actor: Actor,
