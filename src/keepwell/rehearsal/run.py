@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keepwell.core.days import day_number
+from keepwell.core.digest import digest_of
 from keepwell.core.errors import UsageError
 from keepwell.core.files import atomic_write
 from keepwell.core.version import __version__
@@ -26,12 +27,11 @@ from keepwell.learn.ranking import rank
 from keepwell.learn.report.build import report_data
 from keepwell.learn.run import RunResult
 from keepwell.learn.value.retained import ASSETS
+from keepwell.rehearsal.beside import Beside
 from keepwell.rehearsal.desk import Desk
 from keepwell.rehearsal.future import Future
 from keepwell.rehearsal.plan import KEEPWELL, Plan, steps
 from keepwell.rehearsal.rivals import MINUTES as CALL
-from keepwell.rehearsal.rivals import Rival, Service
-from keepwell.rehearsal.truth import Tally
 from keepwell.rehearsal.verdict import Flags, Measures, Verdict, estimate, judge
 from keepwell.world.files.daily import LivingWorld
 from keepwell.world.simulate import World
@@ -87,34 +87,21 @@ def rehearse(plan: Plan, root: Path, tell: Tell, prepare: Prepare) -> Rehearsed:
     future = _warmed_up(plan, today, root, tell)
     first = job.run(future.workspace, begin)
     future.begin()
-    branches = {
-        name: future.branch(root.with_name(f"{root.name}.{name}.part"))
-        for name in plan.policies if name != KEEPWELL
-    }  # fmt: skip
-    alone = future.living.world.copy()
     desk = Desk.open(plan, future)
-    try:
-        arms = _with_desk(plan, desk, first, begin, tell, prepare)
-        proved = _ending(desk, first, arms)
-        client = desk.anybody()
-    finally:
-        desk.frame.close()
-        future.living.delivered()
-        future.living.close()
-    until = future.morning(day_number(begin) + plan.days)
-    baseline = _left_alone(plan, alone, desk.service, tell)
-    verdicts = [judge(KEEPWELL, future, baseline, arms, desk.spent, proved)]
-    for name, branch in branches.items():
-        rival = Rival(plan, branch, name, arms[0], desk.service, first)
-        for step in steps(plan, begin):
-            rival.step(step)
-            tell(name, branch.today - day_number(begin), plan.days)
-        branch.end()
-        engine = branch.read(keep=False)
-        found = estimate(branch, engine, arms, first.ranking, until)
-        verdicts.append(judge(name, branch, baseline, arms, rival.spent, found))
-        branch.living.close()
-        shutil.rmtree(branch.living.root)
+    with Beside.of(plan, future, desk.service, first) as beside:
+        try:
+            arms = _with_desk(plan, desk, first, begin, tell, prepare, beside)
+            proved = _ending(desk, first, arms)
+            client = desk.anybody()
+        finally:
+            desk.frame.close()
+            future.living.delivered()
+            future.living.close()
+        until = future.morning(day_number(begin) + plan.days)
+        start = day_number(begin)
+        beside.wait(lambda name, step: tell(name, step.first + step.days - start, plan.days))
+        verdicts = [judge(KEEPWELL, future, beside.baseline, arms, desk.spent, proved)]
+        verdicts += beside.verdicts(arms, until)
     done = Rehearsed(
         root, begin, date.fromordinal(begin.toordinal() + plan.days), tuple(verdicts), client,
         time.monotonic() - began,
@@ -153,10 +140,16 @@ def _settings(plan: Plan) -> str:
     """The desk of a rehearsal: as it ships, but for its hold-out and the price of time.
 
     Staff have their minutes whatever they do with them, so that a minute costs less than one that
-    has to be paid: a quarter, at which they are about used up.
+    has to be paid: a quarter, at which they are about used up. The secret comes from the seed, so
+    that whoever repeats a rehearsal draws the same hold-out.
     """
+    secret = digest_of({"rehearsal": plan.seed})
     prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 4}" for who in Who)
-    return f"holdout: {{share: {plan.share}}}\naction: {{{prices}}}\n"
+    return (
+        f"secret: '{secret}'\nholdout: {{share: {plan.share}}}\naction: {{{prices}}}\n"
+        # Nobody settles exit requests here, and compliance need not be told every week.
+        "clock: {exit_settle_days: 250}\n"
+    )
 
 
 def _capacity(plan: Plan) -> str:
@@ -167,7 +160,13 @@ def _capacity(plan: Plan) -> str:
 
 
 def _with_desk(
-    plan: Plan, desk: Desk, first: RunResult, begin: date, tell: Tell, prepare: Prepare
+    plan: Plan,
+    desk: Desk,
+    first: RunResult,
+    begin: date,
+    tell: Tell,
+    prepare: Prepare,
+    beside: Beside,
 ) -> tuple[Flags, Flags]:
     arms: tuple[Flags, Flags] | None = None
     first_day = day_number(begin)
@@ -177,8 +176,8 @@ def _with_desk(
             prepare(desk.frame)
             desk.hire()
             arms = desk.arms()
-
         desk.step(step, lambda day: tell(KEEPWELL, day - first_day + 1, plan.days))
+        beside.step(step, arms[0])
     assert arms is not None
     return arms
 
@@ -203,16 +202,6 @@ def _ending(desk: Desk, first: RunResult, arms: tuple[Flags, Flags]) -> Measures
     proof = prove_kept(desk.frame, engine, period=period, until=until)
     found: Measures = proof.record.get("measures", {})
     return found if ASSETS in found else estimate(future, engine, arms, first.ranking, until)
-
-
-def _left_alone(plan: Plan, world: World, service: Service, tell: Tell) -> Tally:
-    """The same world in which staff do what they owe, and nothing to keep anybody."""
-    tally = Tally.begin(world)
-    for day in range(plan.days):
-        tally.add(world.step(actions=service.on(world.market.start + world.t)))
-        tell("nobody", day + 1, plan.days)
-    tally.end()
-    return tally
 
 
 def _told(plan: Plan, done: Rehearsed) -> str:
