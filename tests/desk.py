@@ -5,12 +5,27 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+import threading
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, event, insert, text
+import anyio
+from anyio.from_thread import BlockingPortal
+from sqlalchemy import (
+    URL,
+    Engine,
+    NullPool,
+    StaticPool,
+    create_engine,
+    event,
+    insert,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
 from keepwell import rooms
@@ -84,9 +99,25 @@ def write_workspace(root: Path) -> Path:
 def make_schema(url: str) -> None:
     """The schema as the models say; that the migrations make the same is tested of its own."""
     rooms.load_all()
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        Path(parsed.database or "").write_bytes(_empty_file())
+        return
     engine = create_engine(url)
     Base.metadata.create_all(engine)
     engine.dispose()
+
+
+@cache
+def _empty_file() -> bytes:
+    """A SQLite file with the whole schema: on a disk, each of its statements would wait for it."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    with engine.connect() as connection:
+        made: sqlite3.Connection = connection.connection.driver_connection
+        content = made.serialize()
+    engine.dispose()
+    return content
 
 
 def empty_tables(url: str) -> bool:
@@ -276,12 +307,29 @@ class Desk:
 
         if name is not None:
             headers["Authorization"] = f"Bearer {token_of(name)}"
-        return TestClient(
+        client = TestClient(
             self.app, base_url="http://127.0.0.1", headers=headers, raise_server_exceptions=False
         )
+        client.portal = _portal()
+        return client
 
 
 _APPLICATION = []
+
+
+@cache
+def _portal() -> BlockingPortal:
+    """One event loop for the requests of a process, as a server has: not one for each of them."""
+    opened: Future[BlockingPortal] = Future()
+
+    async def serve() -> None:
+        async with BlockingPortal() as portal:
+            opened.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    threading.Thread(target=anyio.run, args=(serve,), daemon=True).start()
+    return opened.result()
+
 
 _BRANCHES = (("bn", "north"), ("bs", "south"))
 _TEAMS = (("tn1", "bn"), ("tn2", "bn"), ("ts1", "bs"))
