@@ -27,8 +27,8 @@ from .forks import CONTEXT
 from .run_child import run
 
 MADE = {  # what is there already when the killed runs begin, and how many they are
-    "nothing": ("proofs", "models", "tiles"),
-    "proof": ("models",),
+    "nothing": ("proofs", "models", "tiles", "archive/training"),
+    "proof": ("models", "archive/training"),
     "model": (),
 }
 KILLS = {"nothing": 6, "proof": 5, "model": 7}  # and two of the console script: 20
