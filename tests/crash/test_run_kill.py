@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -24,15 +23,12 @@ from keepwell.observe.workspace import Workspace
 from keepwell.warn.registry import ModelStore
 from tests.learn.broker import world, write
 
+from .forks import CONTEXT
 from .run_child import run
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["keepwell.cli", "keepwell.learn.run", "catboost", "babel.numbers", "pyarrow.dataset", "pandas"]
-)
 MADE = {  # what is there already when the killed runs begin, and how many they are
-    "nothing": ("proofs", "models", "tiles"),
-    "proof": ("models",),
+    "nothing": ("proofs", "models", "tiles", "archive/training"),
+    "proof": ("models", "archive/training"),
     "model": (),
 }
 KILLS = {"nothing": 6, "proof": 5, "model": 7}  # and two of the console script: 20

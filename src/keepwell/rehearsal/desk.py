@@ -65,7 +65,7 @@ SHORTEST: Final = 4
 TOGETHER: Final = 8
 """Contacts recorded in one unit of work."""
 
-ROWS: Final = 60
+ROWS: Final = 500
 """Rows of the queue that are looked at in a round."""
 
 

@@ -139,12 +139,12 @@ def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
 def _settings(plan: Plan) -> str:
     """The desk of a rehearsal: as it ships, but for its hold-out and the price of time.
 
-    Staff have their minutes whatever they do with them, so that a minute costs less than one that
-    has to be paid: a quarter, at which they are about used up. The secret comes from the seed, so
-    that whoever repeats a rehearsal draws the same hold-out.
+    Staff have their minutes whatever they do with them, so that a minute costs what the next client
+    would have got from it, less than one that has to be paid: half, at which they are about used
+    up. The secret comes from the seed, so that whoever repeats a rehearsal draws the same hold-out.
     """
     secret = digest_of({"rehearsal": plan.seed})
-    prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 4}" for who in Who)
+    prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 2}" for who in Who)
     return (
         f"secret: '{secret}'\nholdout: {{share: {plan.share}}}\naction: {{{prices}}}\n"
         # Nobody settles exit requests here, and compliance need not be told every week.
@@ -153,9 +153,12 @@ def _settings(plan: Plan) -> str:
 
 
 def _capacity(plan: Plan) -> str:
-    """Tiers half as large again as what staff can call: with some nothing may or need be done."""
+    """Tiers of more than twice what staff can call in four weeks.
+
+    A fifth is held out, every third wants no calls, and some are not worth them.
+    """
     book = plan.scenario.people.staff.per_manager
-    mild = min(0.2, 1.5 * plan.minutes * 4 / CALL / book)
+    mild = min(0.2, 2.5 * plan.minutes * 4 / CALL / book)
     return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
 
 

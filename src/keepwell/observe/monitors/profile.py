@@ -137,8 +137,10 @@ def profile_of(
     version, rows = found or (-1, _SCHEMA.empty_table())
     if version != state.version or found is None:
         lake = workspace.lake
+        added = None
         if found and version < state.version and not state.corrected:
             added = lake.added_files(table, version, state.version)
+        if added is not None:
             relation = parquet_sql(added, TABLES[table])
             rows = _sum([rows, _count(engine, workspace, table, relation, since)])
         else:
