@@ -33,6 +33,7 @@ COMMANDS = (
     "serve",
     "worker",
     "migrate",
+    "backup",
     "user",
     "desk",
     "kpi",
