@@ -25,6 +25,7 @@ from keepwell.core.messages import (
     kpi,
     rehearsal,
     script,
+    sources,
     value,
     webhook,
 )
@@ -288,6 +289,7 @@ ERRORS: dict[str, str] = {
     **kpi.MESSAGES,
     **rehearsal.MESSAGES,
     **script.MESSAGES,
+    **sources.MESSAGES,
     **value.MESSAGES,
     **webhook.MESSAGES,
 }
