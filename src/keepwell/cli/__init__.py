@@ -34,6 +34,7 @@ COMMANDS = (
     "serve",
     "worker",
     "migrate",
+    "backup",
     "user",
     "desk",
     "kpi",
