@@ -31,8 +31,8 @@ CONTEXT.set_forkserver_preload(
     ["keepwell.cli", "keepwell.learn.run", "catboost", "babel.numbers", "pyarrow.dataset", "pandas"]
 )
 MADE = {  # what is there already when the killed runs begin, and how many they are
-    "nothing": ("proofs", "models", "tiles"),
-    "proof": ("models",),
+    "nothing": ("proofs", "models", "tiles", "archive/training"),
+    "proof": ("models", "archive/training"),
     "model": (),
 }
 KILLS = {"nothing": 6, "proof": 5, "model": 7}  # and two of the console script: 20

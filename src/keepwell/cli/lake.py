@@ -1,4 +1,4 @@
-"""`keepwell lake`: what the lake holds."""
+"""`keepwell lake`: what the lake holds, and its upkeep."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from keepwell.cli.lake_care import compact, replay, vacuum
 from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, show, spans, write_json
 
 if TYPE_CHECKING:
     from keepwell.observe.manifest import Manifest
 
 
+_app = typer.Typer(help="What the lake holds; compact it, remove what nothing needs, replay.")
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("lake")(lake)
+    """Add the commands to the application."""
+    app.add_typer(_app, name="lake")
+    _app.command("compact")(compact)
+    _app.command("vacuum")(vacuum)
+    _app.command("replay")(replay)
 
 
-def lake(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
-    """Show the lake's tables: version, rows, time range, coverage."""
+@_app.callback(invoke_without_command=True)
+def lake(
+    context: typer.Context, workspace: WorkspaceOption = Path(), as_json: JsonOption = False
+) -> None:
+    """The lake's tables; alone: version, rows, time range, coverage."""
+    if context.invoked_subcommand is not None:
+        return
     from keepwell.observe.workspace import Workspace
 
     opened = Workspace.open(workspace)

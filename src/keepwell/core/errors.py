@@ -25,12 +25,18 @@ from keepwell.core.messages import (
     kpi,
     rehearsal,
     script,
+    sources,
     value,
     webhook,
 )
 from keepwell.core.text import tr
 
 ERRORS: dict[str, str] = {
+    "archive.decisions-unknown": (
+        "{found} archived rankings begin with {name!r}; give the beginning of one; the newest: "
+        "{known}."
+    ),
+    "archive.file-unreadable": "The archive's {file} cannot be read: {why}.",
     "as-of.day-invalid": "{text!r} is not a date or an instant; expected YYYY-MM-DD or ISO 8601.",
     "as-of.span-invalid": (
         "{text!r} is not a span; expected days such as 45d or months such as 6mo."
@@ -67,6 +73,10 @@ ERRORS: dict[str, str] = {
     "label.name-taken": "Label {name!r} is registered already; choose another name.",
     "label.name-unknown": "There is no label {name!r}; nearest: {nearest}.",
     "lake.manifest-exists": "{file} exists already; a manifest is never written twice.",
+    "lake.manifest-retired": (
+        "Manifest {number} was retired by a vacuum: nothing pinned it, and its files may be gone. "
+        "Decisions and training sets made from it are in the archive."
+    ),
     "lake.manifest-unreadable": "The manifest {file} cannot be read: {why}.",
     "lake.table-unreadable": "Table {table!r} at version {version} cannot be read: {why}.",
     "lake.writer-busy": (
@@ -245,6 +255,7 @@ ERRORS: dict[str, str] = {
     **kpi.MESSAGES,
     **rehearsal.MESSAGES,
     **script.MESSAGES,
+    **sources.MESSAGES,
     **value.MESSAGES,
     **webhook.MESSAGES,
 }

@@ -21,6 +21,7 @@ from keepwell.core.errors import DataError
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
 from keepwell.intervene.outcome.service import mature_outcomes
+from keepwell.learn.archive import keep_decisions
 from keepwell.learn.holdout.service import draw
 from keepwell.learn.panel.scores import WEEKS
 from keepwell.learn.panel.write import prepared_panels
@@ -96,6 +97,7 @@ def publish_run(frame: Frame, result: RunResult, *, weeks: Sequence[int] = WEEKS
         UsageError: another publication is at work.
     """
     book = _valued(frame, result.engine, result.ranking, result.version)
+    keep_decisions(frame.workspace, result.ranking, result.version, result.engine.manifest.id)
     # The panels are written before and come into force when the pointer has moved.
     with prepared_panels(
         frame.workspace,
@@ -316,10 +318,14 @@ def _learned(lake: Lake, manifest: Manifest, table: str, since: int | None) -> l
     columns = ", ".join(f'"{name}"' for name in TABLES[table].names)
     key = ", ".join(f'"{name}"' for name in TABLES[table].key)
     now = f"select {columns} from {table} where gone_at is null and {_OPEN[table]}"
+    files = None
+    if since is not None:
+        files = lake.added_files(table, since, manifest.tables[table].version)
     if since is None:
         new = _FIRST.get(table, "true")
+    elif files is None:  # what came since cannot be told: all of it, which does no harm
+        new = "true"
     else:
-        files = lake.added_files(table, since, manifest.tables[table].version)
         new = f"({key}) in (select ({key}) from {parquet_sql(files, TABLES[table])})"
     with lake.connect(manifest) as engine:
         rows = engine.sql(f"select * from ({now}) where {new} order by {key}").to_arrow_table()

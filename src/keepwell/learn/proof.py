@@ -110,7 +110,9 @@ def _place(
     capacity: Capacity,
     folder: Path,
 ) -> Path:
-    key = training_key(definition, engine.manifest.id, [*usable, test_at], "proof", {}, capacity)
+    key = training_key(
+        definition, engine.manifest.knowledge, [*usable, test_at], "proof", {}, capacity
+    )
     return folder / f"{key}.json"
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -34,6 +33,27 @@ ACTIVITY = {
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """What the explained clients of a ranking were judged by.
+
+    Attributes:
+        clients: ids.
+        names: k inputs.
+        X: float64 [n, k]; NaN where absent.
+        typical: float64 [k], medians over all ranked clients: what reasons compare with.
+        score: float64 [n], 0..100.
+        probability: float64 [n], 0..1.
+    """
+
+    clients: list[str]
+    names: tuple[str, ...]
+    X: Array
+    typical: Array
+    score: Array
+    probability: Array
+
+
+@dataclass(frozen=True)
 class Ranking:
     """All clients that exist at an instant, in the order of their ids.
 
@@ -48,6 +68,7 @@ class Ranking:
         last_activity: day of the newest activity, or None.
         manager: the manager in charge, or None.
         explanations: client -> why; of those in a tier and of the first `explained`.
+        vectors: what these were judged by; None when nobody was scored.
     """
 
     as_of: datetime
@@ -60,6 +81,7 @@ class Ranking:
     last_activity: list[date | None]
     manager: list[str | None]
     explanations: dict[str, Explanation]
+    vectors: Vectors | None = field(default=None, repr=False)
 
     @property
     def scored(self) -> npt.NDArray[np.bool_]:
@@ -102,6 +124,7 @@ def rank(
     out = {name: np.full(n, np.nan) for name in ("score", "probability", "coverage")}
     at_risk = risk.at_risk
     explanations: dict[str, Explanation] = {}
+    vectors = None
     if at_risk:
         data = unlabelled(engine, as_of, definition, clients=at_risk, extra=rfm_inputs)
         z = trained.log_odds(data.X, data.names)
@@ -111,26 +134,24 @@ def rank(
         catalogue = [name for name in data.names if name in INDICATORS]
         out["coverage"][places] = data.columns(catalogue).coverage()
         chosen = np.flatnonzero((scores >= 60) | (np.argsort(np.argsort(-z)) < explained))
-        explanations = _explain(trained, data.X, data.names, at_risk, chosen)
+        vectors = Vectors(
+            [at_risk[i] for i in chosen], data.names, data.X[chosen], medians(data.X),
+            scores[chosen], sigmoid(z)[chosen],
+        )  # fmt: skip
+        explanations = _explain(trained, vectors)
     assets = assets_at(engine, as_of, place)
     return Ranking(
         as_of, risk.clients, risk.note, out["score"], out["probability"], out["coverage"], assets,
-        last_activity(engine, as_of, place), managers(engine, as_of, place), explanations,
+        last_activity(engine, as_of, place), managers(engine, as_of, place), explanations, vectors,
     )  # fmt: skip
 
 
-def _explain(
-    trained: Trained,
-    X: Array,
-    names: Sequence[str],
-    clients: Sequence[str],
-    chosen: npt.NDArray[np.int64],
-) -> dict[str, Explanation]:
-    if not len(chosen):
+def _explain(trained: Trained, judged: Vectors) -> dict[str, Explanation]:
+    if not judged.clients:
         return {}
     found = explain(
-        trained.contributions(X[chosen], names), X[chosen], names, [clients[i] for i in chosen],
-        typical=medians(X),
+        trained.contributions(judged.X, judged.names), judged.X, judged.names, judged.clients,
+        typical=judged.typical,
     )  # fmt: skip
     return {e.client: e for e in found}
 

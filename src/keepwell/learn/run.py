@@ -11,6 +11,7 @@ from keepwell.core.days import day_number, local_day, midnight, parse_as_of, to_
 from keepwell.core.errors import DataError
 from keepwell.core.files import atomic_write, sweep
 from keepwell.core.text import tr
+from keepwell.learn.archive import keep_training
 from keepwell.learn.proof import Proof, prove
 from keepwell.learn.ranking import Ranking, rank
 from keepwell.learn.report import (
@@ -33,7 +34,7 @@ from keepwell.warn.backtest import (
 )
 from keepwell.warn.dataset import build_dataset, unlabelled
 from keepwell.warn.label import LabelDefinition
-from keepwell.warn.registry import ModelStore, ModelVersion, training_key
+from keepwell.warn.registry import ModelStore, ModelVersion, training_key, version_id
 from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import risk_set
 from keepwell.warn.score import Capacity
@@ -182,7 +183,7 @@ def train_version(
     definition, at = planned.definition, planned.rank_at
     dates = training_dates(definition, planned.dates, at, engine.zone)
     key = training_key(
-        definition, engine.manifest.id, [*dates, at], "catboost", {}, planned.capacity
+        definition, engine.manifest.knowledge, [*dates, at], "catboost", {}, planned.capacity
     )
     store = ModelStore(workspace.models)
     known = store.find(key)
@@ -193,6 +194,8 @@ def train_version(
     )
     now = unlabelled(engine, at, definition, clients=risk_set(engine, at).at_risk, extra=rfm_inputs)
     trained = train(data, inputs=usable_inputs(data, now), capacity=planned.capacity)
+    # Before the version is there: one that is found is not trained again, nor archived.
+    keep_training(workspace, data.columns(trained.names), version_id(trained, key))
     return store.publish(
         trained, definition, manifest=data.manifest, versions=data.versions, key=key,
         metrics=_metrics(proof), facts=_facts(proof, engine, at),

@@ -35,7 +35,13 @@ class CellCheck:
     plain: bool = False
 
 
-def check_of(column: str, type: pa.DataType, source: Source, text_cells: bool) -> CellCheck:
+def check_of(
+    column: str,
+    type: pa.DataType,
+    source: Source,
+    text_cells: bool,
+    wanted: ColumnSpec | None = None,
+) -> CellCheck:
     """The check of one column.
 
     Args:
@@ -43,8 +49,9 @@ def check_of(column: str, type: pa.DataType, source: Source, text_cells: bool) -
         type: its Arrow type as the connector gives it.
         source: the mapping, for its type and its words for absent.
         text_cells: the connector gives text only; absent cells are ''.
+        wanted: the type that the connector says its text is of; the mapping's own goes before it.
     """
-    spec = source.columns.get(column)
+    spec = source.columns.get(column) or wanted
     cell = quoted(column)
     is_text = pa.types.is_string(type) or pa.types.is_large_string(type)
     if not is_text or (spec is None and not text_cells):

@@ -379,7 +379,7 @@ def files(workspace: Workspace) -> dict[str, Files]:
 
 def _files(workspace: Workspace, name: str) -> Files:
     source = workspace.mapping.sources[name]
-    suffix = Path(source.paths[0]).suffix.removeprefix(".")
+    suffix = Path(source.paths[0]).suffix.removeprefix(".") if source.paths else ""
     found = Files(name, tuple(source.paths), source.format or suffix)
     for path in source.paths:
         spot = spotted(workspace.root, path)

@@ -29,6 +29,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from keepwell.core.errors import DataError
+from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import TABLES, Column, Kind, Table
 from keepwell.observe.contract_types import SYSTEM_COLUMNS
@@ -106,13 +107,17 @@ class Lake:
         names = pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist()
         return sorted(str(self.path(table) / name) for name in names)
 
-    def added_files(self, table: str, old_version: int, new_version: int) -> list[str]:
-        """Files that a newer version of a table has and an older one had not, sorted.
+    def added_files(self, table: str, old_version: int, new_version: int) -> list[str] | None:
+        """Files of exactly the rows that came in between two versions of a table, sorted.
 
-        Tables are only ever appended to, so these hold exactly the rows that came in between.
+        Compaction in between brings no rows, and hides none.
+
+        Returns:
+            None when that cannot be told: rows were taken out in between, or a file is gone. Then
+            the whole table has to be read.
         """
-        old = set(self.files_at(table, old_version))
-        return [file for file in self.files_at(table, new_version) if file not in old]
+        found = lake_log.brought(self.path(table), old_version, new_version)
+        return None if found is None else [str(path) for path in found]
 
     def connect(
         self,

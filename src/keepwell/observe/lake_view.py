@@ -6,16 +6,16 @@ so it is read once and kept.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
+from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.lake import Lake
 from keepwell.observe.manifest import Manifest
@@ -32,7 +32,7 @@ class Held:
     Attributes:
         files: Parquet files.
         size: their bytes.
-        written_at: when the version was committed (UTC); None when its log does not say.
+        written_at: when rows of it last came or went (UTC); None when its log does not say.
         events_until: last number of the event spool that it holds; 0 for none.
     """
 
@@ -76,19 +76,7 @@ def _held(root: Path, table: str, version: int) -> Held:
     delta = Lake(root).delta(table, version)
     sizes = pa.table(delta.get_add_actions(flatten=True))["size_bytes"].to_pylist()
     until = delta.transaction_version(f"{APP}/{table}") or 0
-    return Held(len(sizes), sum(sizes), _committed(root / table, version), until)
-
-
-def _committed(folder: Path, version: int) -> datetime | None:
-    try:
-        log = (folder / "_delta_log" / f"{version:020d}.json").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    for line in log.splitlines():
-        stamp = json.loads(line).get("commitInfo", {}).get("timestamp")
-        if stamp is not None:
-            return datetime.fromtimestamp(stamp / 1000, UTC)
-    return None
+    return Held(len(sizes), sum(sizes), lake_log.changed_at(root / table, version), until)
 
 
 def history(lake: Lake, newest: Manifest) -> list[Step]:
@@ -111,7 +99,9 @@ def history(lake: Lake, newest: Manifest) -> list[Step]:
 
 
 def since(lake: Lake, newest: Manifest, table: str) -> int | None:
-    """The manifest that first named a table's version, if it is among the latest; else None.
+    """The manifest that first had a table's rows as they are, if it is among the latest.
+
+    Files that were only compacted since make no difference. None when it is older.
 
     Args:
         lake: the lake.
@@ -124,8 +114,12 @@ def since(lake: Lake, newest: Manifest, table: str) -> int | None:
         if number > 1 and before is None:
             return None
         state = before.tables.get(table) if before else None
-        if state is None or state.version != version:
+        if state is None:
             return number
+        if state.version != version:
+            if lake.added_files(table, state.version, version) != []:
+                return number
+            version = state.version
     return None
 
 

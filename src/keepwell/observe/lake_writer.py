@@ -152,19 +152,30 @@ class LakeWriter:
         if kept is not None:
             self._sync(QUARANTINE, old.quarantine if old else None, kept)
         number = old.id + 1 if old else 1
-        made = Manifest(number, datetime.now(UTC), tables, kept, CONTRACT_VERSION)
+        same = old.knowledge if old and self._only_rewritten(old.tables, tables) else None
+        made = Manifest(number, datetime.now(UTC), tables, kept, CONTRACT_VERSION, same)
         manifests.save(self.lake.root, made)
         return made
+
+    def _only_rewritten(self, old: Mapping[str, TableState], new: Mapping[str, TableState]) -> bool:
+        """Whether two states say the same of the same rows, whatever files hold them."""
+        return old.keys() == new.keys() and all(
+            replace(state, version=old[name].version) == old[name]
+            and self.lake.added_files(name, old[name].version, state.version) == []
+            for name, state in new.items()
+        )
 
     def _state(self, table: Table, old: TableState | None) -> TableState:
         version = self.lake.delta(table.name).version()
         if old and old.version == version:
             return old
-        if old:
-            files = self.lake.added_files(table.name, old.version, version)
-        else:
-            files = self.lake.files_at(table.name, version)
+        files = self.lake.added_files(table.name, old.version, version) if old else None
         self._sync(table.name, old.version if old else None, version)
+        if files is None:  # rows were taken out: what the table holds is counted anew
+            files = self.lake.files_at(table.name, version)
+            old = old and TableState(
+                version, coverage=old.coverage, full_days=old.full_days, inputs=old.inputs
+            )
         clock = f'"{table.clock}"' if table.clock else "cast(null as timestamptz)"
         with open_duckdb() as connection:
             summary = connection.sql(

@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from keepwell.core.errors import DataError
-from keepwell.core.files import atomic_write
+from keepwell.core.files import atomic_write, sync_folder
 
 Moment = date | datetime
+
+RETIRED: Final = "retired"
+"""Folder of manifests whose files a vacuum may have removed: kept to be read by people only."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Manifest:
         tables: state of each table present, by name.
         quarantine: version of the quarantine table; None before the first entry.
         contract: version of the contract it was written with.
+        same_as: number of an older manifest with the same rows of the contract's tables, where
+            files alone were rewritten; None when rows came or went.
     """
 
     id: int
@@ -63,6 +68,12 @@ class Manifest:
     tables: Mapping[str, TableState] = field(default_factory=dict)
     quarantine: int | None = None
     contract: int = 1
+    same_as: int | None = None
+
+    @property
+    def knowledge(self) -> int:
+        """Number of the first manifest with these very rows: what is made of one holds for both."""
+        return self.id if self.same_as is None else self.same_as
 
     def to_json(self) -> str:
         """The manifest as JSON text, keys sorted."""
@@ -82,21 +93,42 @@ def newest(folder: Path) -> Manifest | None:
     Raises:
         DataError: the file cannot be read.
     """
-    numbers = [int(path.stem.partition("-")[2]) for path in folder.glob("manifest-*.json")]
-    return load(folder, max(numbers)) if numbers else None
+    found = numbers(folder)
+    return load(folder, found[-1]) if found else None
 
 
 def load(folder: Path, number: int) -> Manifest:
     """A manifest by its number.
 
     Raises:
-        DataError: there is none of that number, or it cannot be read.
+        DataError: there is none of that number, it was retired, or it cannot be read.
     """
     path = folder / f"manifest-{number:06d}.json"
+    if not path.exists() and (folder / RETIRED / path.name).exists():
+        raise DataError("lake.manifest-retired", number=number)
     try:
         return Manifest.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError("lake.manifest-unreadable", file=path.name, why=str(error)) from error
+
+
+def numbers(folder: Path) -> list[int]:
+    """Numbers of the manifests that can be read, ascending."""
+    return sorted(int(path.stem.partition("-")[2]) for path in folder.glob("manifest-*.json"))
+
+
+def retire(folder: Path, number: int) -> None:
+    """Take a manifest out of use; what it pinned may go afterwards.
+
+    Args:
+        folder: the lake's folder.
+        number: of the manifest, not the newest.
+    """
+    (folder / RETIRED).mkdir(exist_ok=True)
+    name = f"manifest-{number:06d}.json"
+    (folder / name).replace(folder / RETIRED / name)
+    sync_folder(folder / RETIRED)
+    sync_folder(folder)
 
 
 def save(folder: Path, manifest: Manifest) -> None:

@@ -30,6 +30,7 @@ from keepwell.core.days import day_number
 from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
+from keepwell.observe.mapping_source import Increment
 from keepwell.observe.mapping_value import Budget, BudgetPart, CommissionTier, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
 
@@ -120,11 +121,13 @@ class ColumnSpec(_Part):
 
 
 class Source(_Part):
-    """A file, or files of one shape, that the selects may read under a name.
+    """Files of one shape, or a database's table, that the selects may read under a name.
 
     Attributes:
-        path: file or glob relative to keepwell.yaml, or a list of them.
+        path: file or glob relative to keepwell.yaml, or a list of them; none for a server.
         format: connector's name; default by the file's suffix.
+        options: what the connector asks for besides; see docs/how-to/connect-a-source.md.
+        increment: read only what is new (databases); default: everything, each time.
         encoding: CSV only.
         delimiter: CSV only, one character.
         nulls: cells read as absent (CSV, and text columns given a type).
@@ -133,13 +136,21 @@ class Source(_Part):
         allow_empty: accept a source without any data row.
     """
 
-    path: str | list[str]
+    path: str | list[str] = []
     format: str | None = None
+    options: dict[str, Any] = {}
+    increment: Increment | None = None
     encoding: Encoding = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     nulls: list[str] = ["", "NULL", "null", "NA", "N/A"]
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_short_column)]] = {}
     allow_empty: bool = False
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Source:
+        if not self.paths and not self.format:
+            raise ValueError("path, or the format of a database")
+        return self
 
     @property
     def paths(self) -> list[str]:
@@ -410,6 +421,7 @@ class Mapping(_Part):
 _CONTAINERS: dict[str, type[BaseModel]] = {
     "sources.*": Source,
     "sources.*.columns.*": ColumnSpec,
+    "sources.*.increment": Increment,
     "tables.*": TableMap,
     "market": Market,
     "label": Label,

@@ -17,12 +17,15 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keepwell.core.errors import DataError, nearest
 from keepwell.observe.cells import CellCheck, check_of, quoted
-from keepwell.observe.connectors import RawBatch, connector_for
-from keepwell.observe.mapping import NONE, Source
+from keepwell.observe.connectors import RawBatch, Since, connector_for
+from keepwell.observe.connectors.base import TYPE_KEY
+from keepwell.observe.drift import type_name
+from keepwell.observe.mapping import NONE, ColumnSpec, Source
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -53,6 +56,9 @@ class Scan:
         rejected: rows (not cells) left out.
         rejects: the bad cells, `REJECT_SCHEMA`.
         columns: the source's column names.
+        types: the type of each, as `drift.type_name` calls it.
+        newest: greatest value of the column `increment.by` among all rows read; None without.
+        encodings: file to the encoding that its text was found to have.
     """
 
     source: str
@@ -61,9 +67,12 @@ class Scan:
     rejected: int
     rejects: pa.Table
     columns: list[str]
+    types: dict[str, str] = field(default_factory=dict)
+    newest: Any = None
+    encodings: dict[str, str] = field(default_factory=dict)
 
 
-def scan(name: str, source: Source, base: Path, staging: Path) -> Scan:
+def scan(name: str, source: Source, base: Path, staging: Path, since: Since | None = None) -> Scan:
     """Check a source cell by cell and stage its good rows.
 
     Args:
@@ -71,6 +80,7 @@ def scan(name: str, source: Source, base: Path, staging: Path) -> Scan:
         source: its mapping.
         base: folder that relative paths start from.
         staging: folder for the staged files; made if absent, files of the same name replaced.
+        since: read only what came after; nothing new is then no fault.
 
     Raises:
         DataError: a file is missing, empty, cut off, in another encoding, or lacks a column that
@@ -78,8 +88,8 @@ def scan(name: str, source: Source, base: Path, staging: Path) -> Scan:
     """
     staging.mkdir(parents=True, exist_ok=True)
     connector = connector_for(name, source)
-    job = _Job(name, source, staging, connector.text_cells)
-    for batch in connector.open(name, source, base):
+    job = _Job(name, source, staging, connector.text_cells, connector.rows_stay, since is not None)
+    for batch in connector.open(name, source, base, since):
         job.add(batch)
     return job.finish()
 
@@ -90,12 +100,16 @@ class _Job:
     source: Source
     staging: Path
     text_cells: bool
+    rows_stay: bool = True
+    partial: bool = False
     rows: int = 0
     rejected: int = 0
     header_only: list[str] = field(default_factory=list)
     rejects: list[pa.Table] = field(default_factory=list)
     checks: dict[str, list[CellCheck]] = field(default_factory=dict)
     schemas: dict[str, pa.Schema] = field(default_factory=dict)
+    encodings: dict[str, str] = field(default_factory=dict)
+    newest: Any = None
     files: list[Path] = field(default_factory=list)
     writer: pq.ParquetWriter | None = None
     written: int = 0
@@ -116,6 +130,13 @@ class _Job:
         if batch.ragged:
             self.rejected += len(batch.ragged)
             self.rejects.append(self._ragged(batch))
+        if batch.bad:
+            left_out = len({cell.row for cell in batch.bad})
+            self.rows += left_out
+            self.rejected += left_out
+            self.rejects.append(self._bad(batch))
+        if batch.encoding:
+            self.encodings[batch.file] = batch.encoding
         self._write(self._checked(batch, checks))
 
     def finish(self) -> Scan:
@@ -123,11 +144,21 @@ class _Job:
         if self.writer is not None:
             self.writer.close()
         self.engine.close()
-        if self.rows == 0 and not self.source.allow_empty:
+        if self.rows == 0 and not self.source.allow_empty and not self.partial:
             raise DataError("source.no-rows", source=self.name, file=next(iter(self.schemas)))
         schema = next(iter(self.schemas.values()))
         rejects = pa.concat_tables(self.rejects) if self.rejects else REJECT_SCHEMA.empty_table()
-        return Scan(self.name, self.files, self.rows, self.rejected, rejects, schema.names)
+        return Scan(
+            self.name,
+            self.files,
+            self.rows,
+            self.rejected,
+            rejects,
+            schema.names,
+            {column.name: type_name(column) for column in schema},
+            self.newest,
+            self.encodings,
+        )
 
     def _checks_of(self, batch: RawBatch) -> list[CellCheck]:
         """The checks for this file's columns, made when its first batch comes."""
@@ -140,7 +171,7 @@ class _Job:
                     self._require(batch.file, wanted, names)
             self.schemas[batch.file] = batch.columns.schema
             self.checks[batch.file] = [
-                check_of(column.name, column.type, self.source, self.text_cells)
+                check_of(column.name, column.type, self.source, self.text_cells, _wanted(column))
                 for column in batch.columns.schema
             ]
         return self.checks[batch.file]
@@ -160,6 +191,7 @@ class _Job:
         """The batch's good rows, typed; bad cells go to the rejects."""
         raw = pa.Table.from_batches([batch.columns])
         if all(check.plain for check in checks):
+            self._grow(raw)
             return raw
         faults = [c for c in checks if c.fault]
         # Cells are trimmed once, in the inner select; DuckDB would repeat the expression otherwise.
@@ -170,6 +202,7 @@ class _Job:
             for i, c in enumerate(faults)
         )
         table = self._run(f"select {typed}{flags} from (select {cells} from raw)", raw)
+        self._grow(table)
         bad = np.zeros(raw.num_rows, bool)
         for index, check in enumerate(faults):
             wrong = table[f"fault_{index}"].to_numpy()
@@ -179,6 +212,17 @@ class _Job:
         self.rejected += int(bad.sum())
         good = table.select(range(len(checks)))
         return good.filter(pa.array(~bad)) if bad.any() else good
+
+    def _grow(self, table: pa.Table) -> None:
+        """Note the newest value of the column that makes rows new, refused rows included."""
+        by = self.source.increment.by if self.source.increment else None
+        if by is None or not table.num_rows:
+            return
+        if by not in table.column_names:
+            self._require(next(iter(self.schemas)), by, table.column_names)
+        found = pc.max(table[by]).as_py()
+        if found is not None and (self.newest is None or found > self.newest):
+            self.newest = found
 
     def _run(self, sql: str, raw: pa.Table) -> pa.Table:
         self.engine.register("raw", raw)
@@ -198,13 +242,28 @@ class _Job:
             {
                 "source": [self.name] * len(where),
                 "file": [batch.file] * len(where),
-                "row": batch.rows[where],
+                "row": batch.rows[where] if self.rows_stay else pa.nulls(len(where), pa.int64()),
                 "column": [check.column] * len(where),
                 "reason": reasons["reason"].combine_chunks(),
                 "fields": [
                     _json({"value": row[check.column], "format": check.format}) for row in rows
                 ],
                 "raw": [_json(row) for row in rows],
+            },
+            schema=REJECT_SCHEMA,
+        )
+
+    def _bad(self, batch: RawBatch) -> pa.Table:
+        found = batch.bad
+        return pa.table(
+            {
+                "source": [self.name] * len(found),
+                "file": [batch.file] * len(found),
+                "row": [cell.row if self.rows_stay else None for cell in found],
+                "column": [cell.column for cell in found],
+                "reason": [cell.reason for cell in found],
+                "fields": [_json({"value": cell.value, "format": ""}) for cell in found],
+                "raw": [_json(dict(cell.raw)) for cell in found],
             },
             schema=REJECT_SCHEMA,
         )
@@ -256,12 +315,22 @@ class _Job:
         self.written += table.num_rows
 
 
+def _wanted(column: pa.Field) -> ColumnSpec | None:
+    """The type that the connector wants checked."""
+    said = (column.metadata or {}).get(TYPE_KEY)
+    return ColumnSpec.model_validate({"type": said.decode()}) if said else None
+
+
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def scan_all(
-    sources: dict[str, Source], base: Path, staging: Path, names: list[str] | None = None
+    sources: dict[str, Source],
+    base: Path,
+    staging: Path,
+    names: list[str] | None = None,
+    since: dict[str, Since] | None = None,
 ) -> Iterator[Scan]:
     """Scan several sources in the mapping's order.
 
@@ -270,10 +339,11 @@ def scan_all(
         base: folder that relative paths start from.
         staging: folder for the staged files.
         names: which sources; default all.
+        since: where the last read of a source ended, for those read in increments.
 
     Raises:
         DataError: as `scan`.
     """
     for name, source in sources.items():
         if names is None or name in names:
-            yield scan(name, source, base, staging)
+            yield scan(name, source, base, staging, (since or {}).get(name))

@@ -24,10 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from keepwell.core.files import sha256_file
 from keepwell.core.money import minor_exponent
 from keepwell.observe import dedupe
-from keepwell.observe.connectors.base import files_of
+from keepwell.observe.connectors import connector_for
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Kind, Table
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.scan import scan_all
@@ -197,6 +196,7 @@ class _Job:
     backfill: bool
     progress: Progress
     openings: Openings | None = None
+    asked: set[str] = field(default_factory=set)
 
     @property
     def lake(self) -> Lake:
@@ -212,7 +212,12 @@ class _Job:
             self.done.inputs[name] = self._inputs(name, sources, prints)
         old = self.manifest.tables if self.manifest else {}
         changed = [
-            t for t in wanted if force or t not in old or old[t].inputs != self.done.inputs[t]
+            t
+            for t in wanted
+            if force
+            or t not in old
+            or old[t].inputs != self.done.inputs[t]
+            or self.asked & set(self.done.read_from[t].split("+"))
         ]
         read = {source for t in changed for source in self.done.read_from[t].split("+")}
         staged = self._scan([source for source in mapping.sources if source in read])
@@ -229,13 +234,17 @@ class _Job:
         mapping = self.workspace.mapping
         for source in sources:
             if source not in prints:
-                files = files_of(source, mapping.sources[source], self.workspace.root)
-                prints[source] = {name: sha256_file(path) for name, path in files}
-        said = mapping.tables[table]
+                said = mapping.sources[source]
+                reader = connector_for(source, said)
+                found = reader.fingerprint(source, said, self.workspace.root)
+                if found is None:  # a database: what it holds only reading tells
+                    self.asked.add(source)
+                prints[source] = dict(found or {})
+        filled = mapping.tables[table]
         content = {
             "contract": CONTRACT_VERSION,
-            "sql": said.sql,
-            "delay": said.delay,
+            "sql": filled.sql,
+            "delay": filled.delay,
             "zone": mapping.timezone,
             "currency": mapping.currency,
             "sources": {

@@ -59,8 +59,8 @@ class LakeReader(Protocol):
         """The newest manifest."""
         ...
 
-    def added_files(self, table: str, old_version: int, new_version: int) -> list[str]:
-        """Files that came between two versions."""
+    def added_files(self, table: str, old_version: int, new_version: int) -> list[str] | None:
+        """Files of the rows that came between two versions; None when that cannot be told."""
         ...
 
     def connect(self, manifest: Manifest | None = None) -> duckdb.DuckDBPyConnection:
@@ -223,6 +223,32 @@ def refresh(folder: Path, lake: LakeReader, newest: Manifest, zone: ZoneInfo) ->
         return _Refresh(folder, lake, newest, zone, stored).run()
 
 
+def fold(folder: Path, lake: LakeReader, newest: Manifest, zone: ZoneInfo) -> int:
+    """Bring a store's folder in step with a lake's manifest, every dataset in one segment.
+
+    Args:
+        folder: the store's folder.
+        lake: where the rows are.
+        newest: the lake's manifest to follow.
+        zone: the exchange's zone.
+
+    Returns:
+        How many segments there are fewer than before; 0 where nothing is stored yet.
+    """
+    stored = StoreManifest.load(folder)
+    if stored is None:
+        return 0
+    with FileLock(folder / "lock"):
+        stored = StoreManifest.load(folder)
+        if stored is None or not stored.reusable(zone) or stored.lake > newest.id:
+            return 0
+        most = max((len(d.segments) for d in stored.datasets.values()), default=0)
+        if most < 2 and stored.follows(newest, zone):
+            return 0
+        made = _Refresh(folder, lake, newest, zone, stored, fold=True).run()
+        return sum(len(d.segments) for d in stored.datasets.values()) - len(made.datasets)
+
+
 @lru_cache
 def shape() -> str:
     """Digest of the datasets' columns and of the SQL behind them."""
@@ -241,10 +267,10 @@ class _Refresh:
 
     def __init__(
         self, folder: Path, lake: LakeReader, newest: Manifest, zone: ZoneInfo,
-        stored: StoreManifest | None,
+        stored: StoreManifest | None, fold: bool = False,
     ) -> None:  # fmt: skip
         self.folder, self.lake, self.newest, self.zone = folder, lake, newest, zone
-        self.stored = stored
+        self.stored, self.fold = stored, fold
         self.generation = (stored.generation if stored else _highest(folder)) + 1
         self.sql = zone_sql(newest, zone, datetime.now(UTC))
         self.connection = lake.connect(newest)
@@ -274,9 +300,11 @@ class _Refresh:
     def _added(self, table: str, old: Mapping[str, int]) -> str | None:
         """A relation of the rows that came since an old version; None: all must be read."""
         state = self.newest.tables[table]
-        if table not in old or state.corrected or state.version < old[table]:
+        if table not in old or state.version < old[table]:
             return None
         files = self.lake.added_files(table, old[table], state.version)
+        if files is None or (files and state.corrected):
+            return None
         added = parquet_sql(files, TABLES[table])
         return f"(SELECT *, CAST(NULL AS TIMESTAMPTZ) AS gone_at FROM {added})"
 
@@ -314,8 +342,10 @@ class _Refresh:
         present = {t: self.newest.tables[t] for t in dataset.tables if t in self.newest.tables}
         versions = {table: state.version for table, state in present.items()}
         old = self.stored.datasets.get(dataset.name) if self.stored else None
-        if old and old.versions == versions:
-            return old
+        if old and self.fold and len(old.segments) > 1:
+            old = replace(old, versions={})
+        if old and self._unchanged(old, versions):
+            return replace(old, versions=versions)
         if old and set(old.versions) == set(versions) and len(old.segments) <= _MOST_DELTAS:
             sources = {}
             for table, state in present.items():
@@ -332,6 +362,17 @@ class _Refresh:
         sources = {table: f'"{table}"' for table in present}
         wide = old.wide if old else []
         return self._segment(dataset, sources, rows, StoredDataset(versions, [], [], wide))
+
+    def _unchanged(self, old: StoredDataset, versions: dict[str, int]) -> bool:
+        """Whether no row came or went since; files of the lake may have been rewritten."""
+        return old.versions.keys() == versions.keys() and all(
+            old.versions[table] == version
+            or (
+                old.versions[table] < version
+                and self.lake.added_files(table, old.versions[table], version) == []
+            )
+            for table, version in versions.items()
+        )
 
     def _delta(
         self, dataset: Dataset, old: StoredDataset, sources: Mapping[str, str],

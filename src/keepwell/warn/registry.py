@@ -90,6 +90,17 @@ def training_key(
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def version_id(trained: Trained, key: str) -> str:
+    """The name of a version's folder: the model, its newest training date, its key.
+
+    Args:
+        trained: the model.
+        key: from `training_key`.
+    """
+    newest = max(trained.dates).astimezone(UTC)
+    return f"{trained.model.name}-{newest:%Y%m%d}-{key}"
+
+
 class ModelStore:
     """The model folders of a workspace.
 
@@ -127,8 +138,7 @@ class ModelStore:
         from keepwell.core.version import __version__
         from keepwell.warn.card import model_card
 
-        newest = max(trained.dates).astimezone(UTC)
-        id = f"{trained.model.name}-{newest:%Y%m%d}-{key}"
+        id = version_id(trained, key)
         version = ModelVersion(
             id, self.root / id, trained, definition, manifest, dict(versions),
             {m: {k: _estimate(e) for k, e in of.items()} for m, of in (metrics or {}).items()},
@@ -180,6 +190,21 @@ class ModelStore:
         except FileNotFoundError:
             return None
         return self.load(id)
+
+    def manifests(self) -> dict[str, int]:
+        """The lake manifest that each version was trained from, by the version's id.
+
+        Raises:
+            DataError: a version cannot be read.
+        """
+        found = {}
+        for id in self.ids():
+            file = self.root / id / FILE
+            try:
+                found[id] = int(json.loads(file.read_text())["manifest"])
+            except (OSError, ValueError, KeyError, TypeError) as fault:
+                raise DataError("model.file-unreadable", file=file) from fault
+        return found
 
     def ids(self) -> list[str]:
         """All versions, sorted by name."""

@@ -11,20 +11,36 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from keepwell.core.errors import UsageError
-from keepwell.observe.connectors.base import Connector, Ragged, RawBatch
+from keepwell.observe.connectors.base import BadCell, Connector, Ragged, RawBatch, Since
 from keepwell.observe.connectors.csv_files import CsvConnector
 from keepwell.observe.connectors.parquet_files import ParquetConnector
+from keepwell.observe.connectors.postgresql import PostgresConnector
+from keepwell.observe.connectors.sqlite import SqliteConnector
 from keepwell.observe.mapping import Source
 
 GROUP = "keepwell.connectors"
 
-__all__ = ["GROUP", "Connector", "Ragged", "RawBatch", "connector_for", "connectors"]
+__all__ = [
+    "GROUP",
+    "BadCell",
+    "Connector",
+    "Ragged",
+    "RawBatch",
+    "Since",
+    "connector_for",
+    "connectors",
+]
 
 
 @cache
 def connectors() -> dict[str, Connector]:
     """Every connector by name: the built-in ones, then those of installed packages."""
-    built_in: tuple[Connector, ...] = (CsvConnector(), ParquetConnector())
+    built_in: tuple[Connector, ...] = (
+        CsvConnector(),
+        ParquetConnector(),
+        SqliteConnector(),
+        PostgresConnector(),
+    )
     found = {connector.name: connector for connector in built_in}
     for entry in entry_points(group=GROUP):
         connector: Connector = entry.load()()

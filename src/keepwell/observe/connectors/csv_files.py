@@ -13,7 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from keepwell.core.errors import DataError
-from keepwell.observe.connectors.base import Ragged, RawBatch, files_of
+from keepwell.observe.connectors.base import (
+    FileConnector,
+    Ragged,
+    RawBatch,
+    Since,
+    files_of,
+    options_of,
+)
 from keepwell.observe.connectors.encoding import OnError, Utf8Stream, check_declared
 from keepwell.observe.mapping import Source
 
@@ -21,20 +28,24 @@ BLOCK = 4 << 20
 """Bytes parsed at a time; a single record must be shorter."""
 
 
-class CsvConnector:
+class CsvConnector(FileConnector):
     """Reads CSV files; every cell is text, absent cells are ''."""
 
     name = "csv"
     suffixes: tuple[str, ...] = (".csv", ".txt", ".tsv")
     text_cells = True
 
-    def open(self, name: str, source: Source, base: Path) -> Iterator[RawBatch]:
+    def open(
+        self, name: str, source: Source, base: Path, since: Since | None = None
+    ) -> Iterator[RawBatch]:
         """Read a source; see `Connector.open`.
 
         Raises:
             DataError: `source.encoding-wrong`, `source.header-twice`, `source.quote-open`,
                 `source.csv-broken`.
         """
+        del since  # whole files only
+        options_of(self.options, name, source)
         for file, path in files_of(name, source, base):
             check_declared(name, file, path, source.encoding)
             yield from _File(name, source, file, path).batches()

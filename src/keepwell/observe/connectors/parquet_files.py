@@ -10,25 +10,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from keepwell.core.errors import DataError
-from keepwell.observe.connectors.base import RawBatch, files_of
+from keepwell.observe.connectors.base import FileConnector, RawBatch, Since, files_of, options_of
 from keepwell.observe.mapping import Source
 
 BATCH_ROWS = 131_072
 
 
-class ParquetConnector:
+class ParquetConnector(FileConnector):
     """Reads Parquet files; cells keep the file's types."""
 
     name = "parquet"
     suffixes: tuple[str, ...] = (".parquet", ".pq")
     text_cells = False
 
-    def open(self, name: str, source: Source, base: Path) -> Iterator[RawBatch]:
+    def open(
+        self, name: str, source: Source, base: Path, since: Since | None = None
+    ) -> Iterator[RawBatch]:
         """Read a source; see `Connector.open`.
 
         Raises:
             DataError: `source.parquet-broken` for a file that is cut off or is not Parquet.
         """
+        del since  # whole files only
+        options_of(self.options, name, source)
         for file, path in files_of(name, source, base):
             try:
                 yield from _batches(file, path)
