@@ -215,8 +215,8 @@ def test_every_code_and_definition_has_words_in_both_languages():
         assert words in catalogue()
     for definition in (UNITS, VALUE, LabelDefinition(name="silence")):
         assert definition.words("en") != definition.words("zh")
-        assert "6mo" in definition.words("zh")
+        assert "6个月" in definition.words("zh")
         late = replace(definition, gap="45d")
         assert late.words("zh") != definition.words("zh")
-        assert "45d" in late.words("en")
+        assert "45 days" in late.words("en")
     assert LabelDefinition(**VALUE.to_json()) == VALUE

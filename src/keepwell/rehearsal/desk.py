@@ -56,11 +56,14 @@ AGAIN: Final = timedelta(days=45)
 LATER: Final = timedelta(days=28)
 """A case in which nothing may or need be done is looked at again after so long."""
 
+REFUSED: Final = timedelta(days=91)
+"""The same where the client wants no contacts: words like that are seldom taken back."""
+
+NO: Final = "contact.marketing-refused"
+"""The gate's code for that."""
+
 DONE: Final = timedelta(days=90)
 """A case with which nothing was done for so long is closed."""
-
-SHORTEST: Final = 4
-"""Minutes of the shortest action; with less nobody begins anything."""
 
 TOGETHER: Final = 8
 """Contacts recorded in one unit of work."""
@@ -172,6 +175,7 @@ class Desk:
         self._actors: list[Actor] = []
         self._sleeps: dict[str, datetime] = {}
         self._owed: set[tuple[str, str]] = set()
+        self._left: dict[str, int] = {}
         self._luck = np.random.default_rng([self.plan.seed, 1])
 
     # Before the loop
@@ -258,25 +262,33 @@ class Desk:
         return deeds
 
     def _round(self, actor: Actor, taken: set[int]) -> list[Deed]:
-        """One manager goes through the queue until the time for it is spent."""
+        """One manager goes through the queue until what comes next takes more time than is left.
+
+        What is left is there the next time.
+        """
         minutes, deeds, over = 2 * self.plan.minutes, list[Deed](), list[str]()
+        minutes += self._left.pop(actor.user_id, 0)
         with self.frame.write() as tx:
             for row in queue(tx, actor, Wanted(), tx.at, ROWS, None).rows:
                 place = self.future.place.get(row.client_id)
                 awake = self.clock.at >= self._sleeps.get(row.case_id, _EVER)
                 if row.case_id is None or place is None or place in taken or not awake:
                     continue
-                if minutes < SHORTEST:
-                    break
-                deed = self._deed(actor, recommend(tx, actor, row.case_id), place)
+                advice = recommend(tx, actor, row.case_id)
+                deed = self._deed(actor, advice, place)
                 if deed is None:
-                    self._sleeps[row.case_id] = self.clock.at + LATER
+                    said_no = any(o.decision.code == NO for o in advice.made.refusals)
+                    wait = REFUSED if said_no else LATER
+                    self._sleeps[row.case_id] = self.clock.at + wait
                     if row.contacted_at and self.clock.at - row.contacted_at >= DONE:
                         over.append(row.case_id)
-                elif deed.option.action.minutes <= minutes:
-                    taken.add(place)
-                    minutes -= deed.option.action.minutes
-                    deeds.append(deed)
+                    continue
+                if deed.option.action.minutes > minutes:
+                    self._left[actor.user_id] = minutes
+                    break
+                taken.add(place)
+                minutes -= deed.option.action.minutes
+                deeds.append(deed)
             for case_id in over:
                 self._close(tx, actor, case_id)
         return deeds

@@ -140,25 +140,26 @@ def _settings(plan: Plan) -> str:
     """The desk of a rehearsal: as it ships, but for its hold-out and the price of time.
 
     Staff have their minutes whatever they do with them, so that a minute costs what the next client
-    would have got from it, less than one that has to be paid: half, at which they are about used
-    up. The secret comes from the seed, so that whoever repeats a rehearsal draws the same hold-out.
+    would have got from it, far less than one that has to be paid: a twentieth, at which they are
+    about used up. The secret comes from the seed, so that whoever repeats a rehearsal draws the
+    same hold-out.
     """
     secret = digest_of({"rehearsal": plan.seed})
-    prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 2}" for who in Who)
+    prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 20}" for who in Who)
     return (
         f"secret: '{secret}'\nholdout: {{share: {plan.share}}}\naction: {{{prices}}}\n"
         # Nobody settles exit requests here, and compliance need not be told every week.
-        "clock: {exit_settle_days: 250}\n"
+        "clock: {exit_settle_days: 250}\nkept: {days: 84}\n"
     )
 
 
 def _capacity(plan: Plan) -> str:
-    """Tiers of more than twice what staff can call in four weeks.
+    """Tiers of twice what staff can call in four weeks.
 
     A fifth is held out, every third wants no calls, and some are not worth them.
     """
     book = plan.scenario.people.staff.per_manager
-    mild = min(0.2, 2.5 * plan.minutes * 4 / CALL / book)
+    mild = min(0.2, 2.0 * plan.minutes * 4 / CALL / book)
     return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
 
 

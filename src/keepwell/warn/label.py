@@ -96,6 +96,18 @@ WORDS: Final[dict[Why, str]] = {
 """What each code means, in English."""
 
 
+def span_words(span: str, locale: str | None = None) -> str:
+    """A span such as '6mo' or '90d' in words.
+
+    Example:
+        >>> span_words("90d"), span_words("6mo")
+        ('90 days', '6 months')
+    """
+    if span.endswith("mo"):
+        return tr("{count} months", locale, count=int(span[:-2]))
+    return tr("{count} days", locale, count=int(span[:-1]))
+
+
 @dataclass(frozen=True)
 class LabelDefinition:
     """One definition, one gap, one horizon.
@@ -149,12 +161,13 @@ class LabelDefinition:
                 "Holds a position now, and {horizon} later none with positive units, or closed "
                 "the account or moved custody."
             )
-        told = tr(text, locale, horizon=self.horizon, remnant=self.remnant, quantile=self.quantile)
+        horizon = span_words(self.horizon, locale)
+        told = tr(text, locale, horizon=horizon, remnant=self.remnant, quantile=self.quantile)
         if self.gap in ("0d", "0mo"):
             return told
         return tr(
             "{told} The {horizon} begin {gap} from now; who leaves before is not counted.", locale,
-            told=told, horizon=self.horizon, gap=self.gap,
+            told=told, horizon=horizon, gap=span_words(self.gap, locale),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def was_warned(tx: Tx, case: Case) -> bool:
     """
     zone = tx.frame.zone
     periods = {period_of(case.opened_at, zone), period_of(tx.at, zone)}
-    return any(alerts.was_shown(tx, case.client_id, period) for period in sorted(periods))
+    return alerts.was_shown(tx, case.client_id, *sorted(periods))
 
 
 def policy_of(tx: Tx) -> ContactPolicy:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
@@ -16,7 +17,7 @@ from keepwell.intervene.contact.model import Contact
 from keepwell.intervene.contact.policy import Direction
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.access.policy import Actor, Role
-from keepwell.trust.book.repo import scoped
+from keepwell.trust.book.repo import Shape, scoped, scoped_as, shape_of, values
 
 _EMPTY = dict.fromkeys(
     (
@@ -28,26 +29,35 @@ _EMPTY = dict.fromkeys(
 
 def newest(tx: Tx, actor: Actor, case_id: str) -> Recommended | None:
     """The newest recommendation stored in a case."""
-    return tx.session.scalars(
+    named = values(tx, actor) | {"case_id": case_id}
+    return tx.session.scalars(_newest(shape_of(tx, actor)), named).first()
+
+
+@lru_cache(maxsize=100)
+def _newest(shape: Shape) -> Select[Any]:
+    inside = scoped_as(shape, Recommended.client_id, few=True)
+    return (
         select(Recommended)
-        .where(Recommended.case_id == case_id, scoped(tx, actor, Recommended.client_id, few=True))
+        .where(Recommended.case_id == bindparam("case_id"), inside)
         .order_by(Recommended.number.desc())
         .limit(1)
-    ).first()
+    )
 
 
 def touches(tx: Tx, client_id: str, since: datetime) -> Sequence[Any]:
     """Contacts that the desk began since an instant: instant, channel, action; oldest first."""
-    statement = (
-        select(Contact.at, Contact.channel, Contact.action_id)  # unscoped: what the gate counts
-        .where(
-            Contact.client_id == client_id,
-            Contact.direction == Direction.OUT.value,
-            Contact.at >= since,
-        )
-        .order_by(Contact.at, Contact.contact_id)
+    return tx.rows(_TOUCHES, {"client_id": client_id, "since": since})
+
+
+_TOUCHES: Final = (
+    select(Contact.at, Contact.channel, Contact.action_id)  # unscoped: what the gate counts
+    .where(
+        Contact.client_id == bindparam("client_id"),
+        Contact.direction == Direction.OUT.value,
+        Contact.at >= bindparam("since"),
     )
-    return tx.session.execute(statement).all()
+    .order_by(Contact.at, Contact.contact_id)
+)
 
 
 def only_lead(tx: Tx, owner_id: str | None) -> str | None:

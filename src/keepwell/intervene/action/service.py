@@ -108,7 +108,10 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
     Raises:
         NotFound: no such case in scope, or it is closed.
     """
-    case = read_case(tx, actor, case_id)
+    return _advise(tx, actor, read_case(tx, actor, case_id))
+
+
+def _advise(tx: Tx, actor: Actor, case: Case) -> Advice:
     if not case.live:
         raise NotFound("action.recommendation-none")
     look_up(tx, case.client_id)
@@ -127,7 +130,7 @@ def advise(tx: Tx, actor: Actor, case_id: str) -> Advice:
             script = script_for(tx, actor, case, client, facts, said, channel)
     return Advice(
         case, made, facts, outlook, recommender, {"context": stored, "made": kept}, _answer(kept),
-        script, said if script else None, repo.newest(tx, actor, case_id), drawn,
+        script, said if script else None, repo.newest(tx, actor, case.case_id), drawn,
     )  # fmt: skip
 
 
@@ -142,8 +145,7 @@ def recommend(tx: Tx, actor: Actor, case_id: str) -> Advice:
     Raises:
         NotFound: no such case in scope, or it is closed.
     """
-    lock_case(tx, actor, case_id)
-    advice = advise(tx, actor, case_id)
+    advice = _advise(tx, actor, lock_case(tx, actor, case_id))
     if not advice.is_new:
         return advice
     best, after, script = advice.made.best, advice.made.runner_up, advice.script

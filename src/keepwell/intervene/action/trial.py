@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keepwell.frame import known
 from keepwell.frame.database import Tx
 from keepwell.intervene.action.recommend import ProvenEffect
 from keepwell.learn.experiment import repo
+from keepwell.learn.experiment.model import ExperimentEffect
 from keepwell.learn.experiment.service import asked_of
+
+_PROVEN = known.hangs_on("action.proven", ExperimentEffect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,16 @@ def proven(tx: Tx) -> dict[tuple[str, int], ProvenEffect]:
 
     Another version of an action is another action: nothing is proven of it.
     """
-    return {
-        (one.action_id, one.action_version): ProvenEffect(
-            one.reduction, one.low, one.high, f"{title} ({one.experiment_id})"
-        )
-        for one, title in repo.effects(tx)
-    }
+    found: dict[tuple[str, int], ProvenEffect] = known.recall(tx, _PROVEN, ())
+    if found is known.MISSING:
+        found = {
+            (one.action_id, one.action_version): ProvenEffect(
+                one.reduction, one.low, one.high, f"{title} ({one.experiment_id})"
+            )
+            for one, title in repo.effects(tx)
+        }
+        known.learn(tx, _PROVEN, {(): found})
+    return found
 
 
 def drawn(tx: Tx, client_id: str) -> Drawn | None:

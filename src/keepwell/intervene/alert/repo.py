@@ -66,13 +66,15 @@ class BookFacts:
 _BOOK = (Client.client_id, Client.manager_id, Client.assets, Client.score)
 
 
+_BOOK_OF: Final = select(*_BOOK).where(  # unscoped: the desk decides about every client
+    Client.generation_id == current_generation(),
+    Client.client_id.in_(bindparam("client_ids", expanding=True)),
+)
+
+
 def book_facts(tx: Tx, clients: Collection[str]) -> dict[str, BookFacts]:
     """Facts of clients in the generation in force; of an unknown client nothing is known."""
-    rows = tx.session.execute(
-        select(*_BOOK).where(  # unscoped: the desk decides about every client
-            Client.generation_id == current_generation(), Client.client_id.in_(clients)
-        )
-    )
+    rows = tx.rows(_BOOK_OF, {"client_ids": list(clients)})
     found = {row[0]: BookFacts(*row) for row in rows}
     return {client: found.get(client, BookFacts(client)) for client in clients}
 
@@ -135,28 +137,33 @@ def live(tx: Tx, clients: Collection[str]) -> dict[str, dict[str, Alert]]:
     return found
 
 
-def was_shown(tx: Tx, client_id: str, period: str) -> bool:
-    """Whether an alert about a client, mandatory service apart, was shown in a period."""
-    statement = (
-        select(Treatment.treatment_id)  # unscoped: the desk's own log
-        .where(
-            Treatment.client_id == client_id,
-            Treatment.period == period,
-            Treatment.decision == Decision.SHOWN,
-        )
-        .limit(1)
+_WAS_SHOWN: Final = (
+    select(Treatment.treatment_id)  # unscoped: the desk's own log
+    .where(
+        Treatment.client_id == bindparam("client_id"),
+        Treatment.period.in_(bindparam("periods", expanding=True)),
+        Treatment.decision == Decision.SHOWN,
     )
-    return tx.session.scalar(statement) is not None
+    .limit(1)
+)
+
+
+def was_shown(tx: Tx, client_id: str, *periods: str) -> bool:
+    """Whether an alert about a client, mandatory service apart, was shown in one of the periods."""
+    return bool(tx.rows(_WAS_SHOWN, {"client_id": client_id, "periods": periods}))
 
 
 def newest_treatment(tx: Tx, alert_id: str) -> Treatment | None:
     """The newest decision about an alert."""
-    return tx.session.scalars(
-        select(Treatment)  # unscoped: the desk's own log
-        .where(Treatment.alert_id == alert_id)
-        .order_by(Treatment.at.desc(), Treatment.treatment_id.desc())
-        .limit(1)
-    ).first()
+    return tx.session.scalars(_NEWEST, {"alert_id": alert_id}).first()
+
+
+_NEWEST: Final = (
+    select(Treatment)  # unscoped: the desk's own log
+    .where(Treatment.alert_id == bindparam("alert_id"))
+    .order_by(Treatment.at.desc(), Treatment.treatment_id.desc())
+    .limit(1)
+)
 
 
 def silenced(tx: Tx, client_id: str, since: datetime) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, delete, func, or_, select
 
@@ -121,10 +121,16 @@ def _one(shape: Shape) -> Select[Any]:
 
 def find(tx: Tx, actor: Actor, case_id: str, lock: bool = False) -> Case | None:
     """A case that the actor may see; locked, it is read anew and nobody else changes it."""
+    named = values(tx, actor) | {"case_id": case_id}
+    return tx.session.scalars(_found(shape_of(tx, actor), lock), named).one_or_none()
+
+
+@lru_cache(maxsize=100)
+def _found(shape: Shape, lock: bool) -> Select[Any]:
     statement = select(Case).where(
-        Case.case_id == case_id, scoped(tx, actor, Case.client_id, few=True)
+        Case.case_id == bindparam("case_id"), scoped_as(shape, Case.client_id, few=True)
     )
-    return tx.session.scalars(_locked(statement) if lock else statement).one_or_none()
+    return _locked(statement) if lock else statement
 
 
 def find_many(tx: Tx, actor: Actor, case_ids: Iterable[str], lock: bool = False) -> list[Case]:
@@ -209,12 +215,17 @@ def live_of(tx: Tx, client_id: str, also: str = "") -> list[Case]:
     """Live cases of a client, and one that need not be, locked; for the desk itself."""
     if known.recall(tx, _CASELESS, client_id) is True:
         return []
-    statement = (
-        select(Case)  # unscoped: the desk's own events
-        .where(Case.client_id == client_id, or_(Case.live, Case.case_id == also))
-        .order_by(Case.case_id)
+    return list(tx.session.scalars(_LIVE, {"client_id": client_id, "also": also}))
+
+
+_LIVE: Final = _locked(
+    select(Case)  # unscoped: the desk's own events
+    .where(
+        Case.client_id == bindparam("client_id"),
+        or_(Case.live, Case.case_id == bindparam("also")),
     )
-    return list(tx.session.scalars(_locked(statement)))
+    .order_by(Case.case_id)
+)
 
 
 def forget_tiers(tx: Tx, client_id: str) -> list[str]:
@@ -251,10 +262,12 @@ def _untiered(told: dict[str, Any]) -> dict[str, Any]:
 
 def last_number(tx: Tx, case_id: str) -> int:
     """Number of the newest line of a case's history; 0 without any."""
-    statement = select(func.max(CaseEvent.number)).where(  # unscoped: the case is
-        CaseEvent.case_id == case_id
-    )
-    return tx.session.scalar(statement) or 0
+    return tx.rows(_LAST_NUMBER, {"case_id": case_id})[0][0] or 0
+
+
+_LAST_NUMBER: Final = select(func.max(CaseEvent.number)).where(  # unscoped: the case is
+    CaseEvent.case_id == bindparam("case_id")
+)
 
 
 def history(

@@ -78,11 +78,11 @@ def facts_of(
         direction: who begins.
         from_score: whether it follows from the score; unknown counts as yes.
     """
-    from keepwell.intervene.exit.service import open_request, word_of
+    from keepwell.intervene.exit.service import standing
     from keepwell.intervene.rule.service import open_complaints
 
     look_up(tx, client_id)
-    request, word = open_request(tx, client_id), word_of(tx, client_id)
+    request, word = standing(tx, client_id)
     settings = tx.frame.settings.contact
     now = tx.at.astimezone(tx.frame.zone).time()
     return Facts(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, select
 
 from keepwell.frame import known
 from keepwell.frame.database import Tx
@@ -60,32 +60,29 @@ def foresee(tx: Tx, clients: Collection[str]) -> None:
     known.learn(tx, _EXITS, found)
 
 
+_OF_CLIENT: Final = (
+    select(ExitRequest)  # unscoped: a rule asks about one client
+    .where(ExitRequest.client_id == bindparam("client_id"))
+    .order_by(ExitRequest.requested_at.desc(), ExitRequest.request_id.desc())
+)
+
+
+def of_client(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
+    """All of a client's requests, newest first."""
+    found: Sequence[ExitRequest] = known.recall(tx, _EXITS, client_id)
+    if found is not known.MISSING:
+        return found
+    return tx.session.scalars(_OF_CLIENT, {"client_id": client_id}).all()
+
+
 def open_of(tx: Tx, client_id: str) -> Sequence[ExitRequest]:
     """A client's open requests, newest first."""
-    found: list[ExitRequest] = known.recall(tx, _EXITS, client_id)
-    if found is not known.MISSING:
-        return [request for request in found if request.state in _OPEN]
-    statement = (
-        select(ExitRequest)  # unscoped: a rule asks about one client
-        .where(ExitRequest.client_id == client_id, ExitRequest.state.in_(_OPEN))
-        .order_by(ExitRequest.requested_at.desc(), ExitRequest.request_id.desc())
-    )
-    return tx.session.scalars(statement).all()
+    return open_among(of_client(tx, client_id))
 
 
-def words_of(tx: Tx, client_id: str) -> tuple[datetime | None, datetime | None]:
-    """When a client's newest exit was carried out, and when they last said no to contacts."""
-    found: list[ExitRequest] = known.recall(tx, _EXITS, client_id)
-    if found is not known.MISSING:
-        done = [request.completed_at for request in found if request.completed_at is not None]
-        said = [request.refused_at for request in found if request.refused_at is not None]
-        return max(done, default=None), max(said, default=None)
-    newest = (func.max(ExitRequest.completed_at), func.max(ExitRequest.refused_at))
-    statement = select(*newest).where(  # unscoped: a rule asks about one client
-        ExitRequest.client_id == client_id
-    )
-    row = tx.session.execute(statement).one()
-    return row[0], row[1]
+def open_among(requests: Sequence[ExitRequest]) -> list[ExitRequest]:
+    """Those that are open."""
+    return [request for request in requests if request.state in _OPEN]
 
 
 def open_in_scope(tx: Tx, actor: Actor, client_id: str) -> Sequence[ExitRequest]:

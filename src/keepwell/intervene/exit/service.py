@@ -355,11 +355,7 @@ def lift_hold(tx: Tx, actor: Actor, request_id: str, version: int, hold_id: str)
 
 def open_request(tx: Tx, client_id: str) -> OpenRequest | None:
     """Facts of a client's open exit requests for rule R-EXIT-3; None when there is none."""
-    found = repo.open_of(tx, client_id)
-    if not found:
-        return None
-    contacts = sum(request.retention_contacts for request in found)
-    return OpenRequest(found[0].request_id, contacts, any(r.refused for r in found))
+    return standing(tx, client_id)[0]
 
 
 def word_of(tx: Tx, client_id: str) -> Word:
@@ -367,7 +363,22 @@ def word_of(tx: Tx, client_id: str) -> Word:
 
     Only consent to marketing or service messages given later takes them back.
     """
-    left, refused = repo.words_of(tx, client_id)
+    return standing(tx, client_id)[1]
+
+
+def standing(tx: Tx, client_id: str) -> tuple[OpenRequest | None, Word]:
+    """A client's open request and what their exits mean, by one look at all of them."""
+    requests = repo.of_client(tx, client_id)
+    found = repo.open_among(requests)
+    contacts = sum(request.retention_contacts for request in found)
+    refused = any(request.refused for request in found)
+    request = OpenRequest(found[0].request_id, contacts, refused) if found else None
+    return request, _word(tx, client_id, requests)
+
+
+def _word(tx: Tx, client_id: str, requests: Sequence[ExitRequest]) -> Word:
+    left = max((r.completed_at for r in requests if r.completed_at is not None), default=None)
+    refused = max((r.refused_at for r in requests if r.refused_at is not None), default=None)
     if left is None and refused is None:
         return Word()
     yes = [given_at(tx, client_id, purpose) for purpose in (Purpose.MARKETING, Purpose.SERVICE)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 
 from keepwell.frame import known as beforehand
 from keepwell.frame.database import Tx
@@ -107,12 +108,12 @@ def open_complaints(tx: Tx, client_id: str) -> int:
     told = beforehand.recall(tx, _COMPLAINTS, client_id)
     if told is not beforehand.MISSING:
         return int(told)
-    count = tx.session.scalar(
-        select(func.count()).where(  # unscoped: a fact for the gate of contacts
-            Complaint.client_id == client_id, Complaint.closed_at.is_(None)
-        )
-    )
-    return int(count or 0)
+    return int(tx.rows(_OPEN_COMPLAINTS, {"client_id": client_id})[0][0])
+
+
+_OPEN_COMPLAINTS: Final = select(func.count()).where(  # unscoped: a fact for the gate of contacts
+    Complaint.client_id == bindparam("client_id"), Complaint.closed_at.is_(None)
+)
 
 
 def overdue_complaints(tx: Tx, client_id: str) -> int:

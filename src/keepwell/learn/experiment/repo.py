@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 
 from keepwell.frame.database import Tx
 from keepwell.frame.paging import page_of
@@ -204,12 +204,17 @@ def effects_of(tx: Tx, experiment_id: str) -> Sequence[ExperimentEffect]:
 
 def running_of(tx: Tx, client_id: str) -> Sequence[Any]:
     """A client's assignments in experiments that run: the assignment and its experiment."""
-    return tx.session.execute(
-        select(ExperimentAssignment, ExperimentRow)  # unscoped: decides what the desk does
-        .join(ExperimentRow, ExperimentRow.experiment_id == ExperimentAssignment.experiment_id)
-        .where(ExperimentAssignment.client_id == client_id, ExperimentRow.state == "running")
-        .order_by(ExperimentAssignment.drawn_at, ExperimentAssignment.experiment_id)
-    ).all()
+    return tx.session.execute(_RUNNING, {"client_id": client_id}).all()
+
+
+_RUNNING: Final = (
+    select(ExperimentAssignment, ExperimentRow)  # unscoped: decides what the desk does
+    .join(ExperimentRow, ExperimentRow.experiment_id == ExperimentAssignment.experiment_id)
+    .where(
+        ExperimentAssignment.client_id == bindparam("client_id"), ExperimentRow.state == "running"
+    )
+    .order_by(ExperimentAssignment.drawn_at, ExperimentAssignment.experiment_id)
+)
 
 
 def opt_outs(tx: Tx, since: datetime, until: datetime) -> dict[str, float]:

@@ -7,9 +7,9 @@ managers whose clients they may see.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, exists, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, select, update
 
 from keepwell.frame import known
 from keepwell.frame.database import Tx
@@ -101,13 +101,13 @@ def arms(tx: Tx, period: str, clients: Sequence[str]) -> list[HoldoutArm]:
     told = [known.recall(tx, _ARMS, (period, client)) for client in clients]
     if known.MISSING not in told:
         return [arm for arm in told if arm is not None]
-    return list(
-        tx.session.scalars(
-            select(HoldoutArm).where(  # unscoped: decides what the desk does, shown to nobody
-                HoldoutArm.period == period, HoldoutArm.client_id.in_(clients)
-            )
-        )
-    )
+    return list(tx.session.scalars(_ARMS_OF, {"period": period, "client_ids": list(clients)}))
+
+
+_ARMS_OF: Final = select(HoldoutArm).where(  # unscoped: decides what the desk does, shown to nobody
+    HoldoutArm.period == bindparam("period"),
+    HoldoutArm.client_id.in_(bindparam("client_ids", expanding=True)),
+)
 
 
 def all_arms(tx: Tx, period: str) -> Iterator[Any]:

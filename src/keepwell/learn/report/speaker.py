@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from keepwell.core.text import day, money, number, percent, tr
 from keepwell.learn.report.data import AsOf, Interval, LabelFacts, Words
 from keepwell.learn.report.words import METRICS, MODELS, SOURCES, TIER_NAMES, UNSCORED
+from keepwell.warn.label import span_words
 
 MISSING = "–"
 """Stands where a value is not known."""
@@ -70,9 +71,7 @@ class Speaker:
 
     def span(self, span: str) -> str:
         """A span such as '6mo' or '90d' in words."""
-        if span.endswith("mo"):
-            return self.t("{count} months", count=int(span[:-2]))
-        return self.t("{count} days", count=int(span[:-1]))
+        return span_words(span, self.locale)
 
     def ahead(self, label: LabelFacts) -> str:
         """The days in which leaving counts, to stand after 'within'; the gap is left out of it."""

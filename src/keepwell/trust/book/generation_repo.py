@@ -10,6 +10,7 @@ import sqlalchemy.dialects.postgresql as postgresql
 import sqlalchemy.dialects.sqlite as sqlite
 from sqlalchemy import String, delete, func, insert, select, update
 
+from keepwell.frame import known
 from keepwell.frame.database import Base, Tx
 from keepwell.trust.access.model import Branch, Staff
 from keepwell.trust.book.model import Client, Generation, Pointer
@@ -160,12 +161,23 @@ def remove_some(tx: Tx, generation_id: int, rows: int) -> int:
 
 def as_of(tx: Tx, generation_id: int) -> datetime:
     """The instant that a generation's scores are of."""
-    return tx.session.get_one(Generation, generation_id).as_of
+    return _one(tx, generation_id).as_of
 
 
 def value_basis(tx: Tx, generation_id: int) -> dict[str, Any] | None:
     """What a generation's values are made of; None where it has none."""
-    return tx.session.get_one(Generation, generation_id).value_basis
+    return _one(tx, generation_id).value_basis
+
+
+_GENERATION = known.hangs_on("book.generation", Generation)
+
+
+def _one(tx: Tx, generation_id: int) -> Generation:
+    found: Generation = known.recall(tx, _GENERATION, generation_id)
+    if found is known.MISSING:
+        found = tx.session.get_one(Generation, generation_id)
+        known.learn(tx, _GENERATION, {generation_id: found})
+    return found
 
 
 def scored(tx: Tx, generation_id: int) -> int:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
     and_,
+    bindparam,
     delete,
     event,
     exists,
@@ -59,6 +60,11 @@ class Salt:
     salt: bytes
 
 
+_SALTS_OF: Final = select(  # unscoped: whom an effect is about
+    EvidenceSalt.client_id, EvidenceSalt.token, EvidenceSalt.salt
+).where(EvidenceSalt.client_id.in_(bindparam("client_ids", expanding=True)))
+
+
 def salts(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
     """The salts that there are, by client; none for clients without one or whose was destroyed.
 
@@ -67,10 +73,7 @@ def salts(tx: Tx, client_ids: Iterable[str]) -> dict[str, Salt]:
     wanted = sorted(set(client_ids))
     found: dict[str, Salt] = {}
     for start in range(0, len(wanted), 500):
-        inside = EvidenceSalt.client_id.in_(wanted[start : start + 500])
-        columns = (EvidenceSalt.client_id, EvidenceSalt.token, EvidenceSalt.salt)
-        statement = select(*columns).where(inside)  # unscoped: whom an effect is about
-        for row in tx.session.execute(statement):
+        for row in tx.rows(_SALTS_OF, {"client_ids": wanted[start : start + 500]}):
             found[row.client_id] = Salt(row.client_id, row.token, bytes(row.salt))
     return found
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 
 from keepwell.frame.database import Tx
+from keepwell.intervene.action.service import list_actions
 from keepwell.intervene.case.policy import CLOSE_TITLES, STATE_TITLES
 from keepwell.intervene.outcome import service
 from keepwell.intervene.outcome.policy import SMALL
@@ -34,6 +35,7 @@ def _page(tx: Tx, actor: Actor) -> dict[str, Any]:
     use = use_out(actor, span, *service.use_of(tx, actor, span))
     return {
         "told": told, "use": use, "states": STATE_TITLES, "reasons": CLOSE_TITLES, "small": SMALL,
+        "actions": {known.action.name: known.action.title for known in list_actions(tx)},
         "rows": ROWS, "known": service.known_days(tx),
         "export": actor.may(Permission.CLIENT_EXPORT),
     }  # fmt: skip
