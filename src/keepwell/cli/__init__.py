@@ -26,6 +26,7 @@ COMMANDS = (
     "indicators",
     "actions",
     "lake",
+    "monitors",
     "quarantine",
     "demo",
     "world",

@@ -248,7 +248,8 @@ class _Job:
             "zone": mapping.timezone,
             "currency": mapping.currency,
             "sources": {
-                s: [mapping.sources[s].model_dump(mode="json"), prints[s]] for s in sources
+                s: [mapping.sources[s].model_dump(mode="json", exclude={"owner"}), prints[s]]
+                for s in sources
             },
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
