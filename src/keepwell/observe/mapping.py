@@ -44,9 +44,10 @@ _DAYS = re.compile(r"\d{1,4}d")
 
 def _known_encoding(value: str) -> str:
     try:
-        codecs.lookup(value)
+        if value != "auto":
+            codecs.lookup(value)
     except LookupError:
-        raise ValueError("an encoding such as utf-8, gbk or gb18030") from None
+        raise ValueError("an encoding such as utf-8, gbk or gb18030, or auto") from None
     return value
 
 
@@ -128,7 +129,7 @@ class Source(_Part):
         format: connector's name; default by the file's suffix.
         options: what the connector asks for besides; see docs/how-to/connect-a-source.md.
         increment: read only what is new (databases); default: everything, each time.
-        encoding: CSV only.
+        encoding: CSV only; `auto` finds it out and refuses a file that leaves doubt.
         delimiter: CSV only, one character.
         nulls: cells read as absent (CSV, and text columns given a type).
         columns: column name to its type; columns not named stay as the connector gives them
@@ -140,7 +141,7 @@ class Source(_Part):
     format: str | None = None
     options: dict[str, Any] = {}
     increment: Increment | None = None
-    encoding: Encoding = "utf-8"
+    encoding: Encoding = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     nulls: list[str] = ["", "NULL", "null", "NA", "N/A"]
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_short_column)]] = {}
