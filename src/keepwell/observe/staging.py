@@ -269,11 +269,11 @@ class _Job:
             "delay": filled.delay,
             "zone": mapping.timezone,
             "currency": mapping.currency,
-            "sources": {s: [mapping.sources[s].model_dump(mode="json"), {}] for s in sources},
         }
-        self.said[table] = _digest(content)
-        content["sources"] = {s: [content["sources"][s][0], prints[s]] for s in sources}
-        return _digest(content)
+        said_of = {s: mapping.sources[s].model_dump(mode="json") for s in sources}
+        self.said[table] = _digest({**content, "sources": said_of})
+        there = {s: [said_of[s], prints[s]] for s in sources}
+        return _digest({**content, "sources": there})
 
     def _since(
         self, source: str, tables: list[str], kept: Mapping[str, TableMarks | None]

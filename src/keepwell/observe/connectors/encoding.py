@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from pathlib import Path
 
 import chardet
@@ -35,7 +36,9 @@ _MARKS = (
 )
 _LOOK = 1 << 20
 _SHOWN = 40
-_LINES = 20
+_CELLS_ALONE = 20
+_COMMA = b","
+_CELLS = re.compile(rb"[,;\t\"\r\n]+")
 
 
 class Utf8Stream(io.RawIOBase):
@@ -169,28 +172,28 @@ def detected(source: str, file: str, path: Path) -> str:
     clear = len(weighed) == 1 or (len(weighed) > 1 and weighed[0][1] >= ahead * weighed[1][1])
     if clear and not _hides_another(weighed[0][0], sample):
         return weighed[0][0]
-    line = sample.partition(b"\n")[0].strip()
-    readings = [f"{name}: {line.decode(name, 'replace')[:_SHOWN]}" for name, _ in weighed[:3]]
+    first = sample.partition(_COMMA)[0]
+    readings = [f"{name}: {first.decode(name, 'replace')[:_SHOWN]}" for name, _ in weighed[:3]]
     with path.open("rb") as raw:
-        row = next((number for number, text in enumerate(raw, 1) if line in text), 1)
+        row = next((number for number, text in enumerate(raw, 1) if first in text), 1)
     raise DataError(
         "source.encoding-unsure",
         source=source,
         file=file,
         row=row,
-        readings="; ".join(readings) or repr(line[:_SHOWN]),
+        readings="; ".join(readings) or repr(first[:_SHOWN]),
     )
 
 
 def _hides_another(name: str, sample: bytes) -> bool:
     """Whether a one-byte encoding won only because some byte spoils a wider one.
 
-    Any bytes are text in a one-byte encoding; so single lines must not speak for a wider one.
+    Any bytes are text in a one-byte encoding; so single cells must not speak for a wider one.
     """
     if not name.startswith("cp125"):
         return False
-    for line in sample.splitlines()[:_LINES]:
-        best = _weighed(line)[:1]
+    for cell in sample.split(_COMMA)[:_CELLS_ALONE]:
+        best = _weighed(cell)[:1]
         if best and not best[0][0].startswith("cp125"):
             return True
     return False
@@ -218,13 +221,18 @@ def _certain(path: Path) -> str:
 
 
 def _sample(path: Path) -> bytes:
-    """The first lines with anything beyond ASCII."""
-    found = bytearray()
+    """The first cells with anything beyond ASCII, each once: repeats prove nothing."""
+    found: dict[bytes, None] = {}
+    size = 0
     with path.open("rb") as file:
-        while len(found) < _SAMPLE and (line := file.readline(_SAMPLE)):
-            if not line.isascii():
-                found += line
-    return bytes(found)
+        while size < _SAMPLE and (line := file.readline(_SAMPLE)):
+            if line.isascii():
+                continue
+            for cell in _CELLS.split(line):  # at bytes that are no part of a wider character
+                if not cell.isascii() and cell not in found:
+                    found[cell] = None
+                    size += len(cell) + 1
+    return _COMMA.join(found)
 
 
 def _weighed(sample: bytes) -> list[tuple[str, float]]:

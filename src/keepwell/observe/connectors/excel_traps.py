@@ -164,7 +164,7 @@ def _elements(raw: IO[bytes]) -> Iterator[Element]:
 
 
 def _events(raw: IO[bytes]) -> Iterator[tuple[str, Any]]:
-    parser = XMLPullParser(("start", "end"))
+    parser: Any = XMLPullParser(("start", "end"))
     with raw:
         while chunk := raw.read(_CHUNK):
             if b"<!DOCTYPE" in chunk:  # no workbook has one; entities could grow without end

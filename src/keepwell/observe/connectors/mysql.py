@@ -132,8 +132,9 @@ _BINARY: Final = "convert({column} using utf8mb4) collate utf8mb4_bin"
 def _utc(since: Since | None) -> Any:
     """The bound; the session's zone is UTC, and the driver writes times without one."""
     value = since.value if since else None
-    aware = isinstance(value, datetime) and value.tzinfo is not None
-    return value.astimezone(UTC).replace(tzinfo=None) if aware else value
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
 
 
 def _fields(cursor: Any) -> Sequence[Any]:
