@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := build/demo
 WORLD := build/world
 LOOP := build/loop
+BROKER := build/broker
 # Processes that share the tests.
 TESTERS ?= 2
 MPLCONFIGDIR ?= build/matplotlib
@@ -15,7 +16,8 @@ unexport CI BUILD_NUMBER
 # Hundreds of processes are started: each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-world demo-loop test check browser bench accuracy world desk pages pictures release docs lock clean
+# Made anew each time, of what the code is now.
+.PHONY: $(BROKER) demo demo-world demo-loop test check browser bench accuracy world desk pages pictures release docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -45,10 +47,15 @@ demo-loop: $(VENV)/run.stamp
 	mkdir -p $(MPLCONFIGDIR)
 	$(BIN)/keepwell rehearse --clients 100000 --days 365 --seed 7 --out $(LOOP)
 
-# Chromium comes while the types are checked: that takes one core, this the network.
+# While the types are checked on one core, Chromium comes by the network, and the other core
+# compiles the kernels and makes the broker that the tests of the pages look at.
 test: $(VENV)/dev.stamp
-	+$(MAKE) --no-print-directory -j2 check browser
-	$(BIN)/python -m pytest -q -n $(TESTERS) --dist worksteal
+	+$(MAKE) --no-print-directory -j3 check browser $(BROKER)
+	KEEPWELL_BROKER=$(abspath $(BROKER)) $(BIN)/python -m pytest -q -n $(TESTERS) --dist worksteal
+
+$(BROKER): $(VENV)/dev.stamp
+	mkdir -p $(MPLCONFIGDIR)
+	$(BIN)/python -m tests.e2e.broker $@
 
 check: $(VENV)/dev.stamp
 	mkdir -p $(MPLCONFIGDIR)

@@ -56,6 +56,10 @@ PARTS = (
         {"KEEPWELL_EXAMPLES": "2000"},
     ),
     Part(
+        "worlds", "60 random worlds against the oracle, and their properties",
+        ("tests/oracle", "tests/properties"), {"KEEPWELL_ORACLE_WORLDS": "60"},
+    ),
+    Part(
         "experiments", "1,000 experiments without an effect, 500 redrawn in the simulated world",
         ("tests/learn/experiment", "tests/learn/value"), {"KEEPWELL_SIMULATIONS": "1000"},
     ),

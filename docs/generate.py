@@ -65,7 +65,7 @@ def _parameter(parameter: click.Parameter) -> str:
 
 
 def _settings() -> str:
-    from keepwell.observe import mapping, mapping_source, mapping_value
+    from keepwell.observe import mapping, mapping_monitor, mapping_source, mapping_value
     from keepwell.observe.connectors import database, drops, excel
 
     lines = [
@@ -93,6 +93,7 @@ def _settings() -> str:
         mapping_value.CommissionTier,
         mapping_value.Budget,
         mapping_value.BudgetPart,
+        mapping_monitor.Monitors,
         mapping.Remark,
     ):
         lines += _setting(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -43,6 +44,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         (first, second, light)[kind].append(item)
     cut = max(0, len(items) // 2 - len(first))
     items[:] = [*first, *light[:cut], *second, *light[cut:]]
+
+
+def pytest_collection_finish() -> None:
+    """Modules and collected tests stay to the end: no collection of garbage need look at them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_unconfigure() -> None:
+    """What was kept may go at the end, or compiled libraries take it for lost."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

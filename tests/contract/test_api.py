@@ -37,7 +37,7 @@ def filled():
 
 
 def test_no_request_breaks_the_desk(filled, sqlite_desk):
-    seconds = None if LONG else 40
+    seconds = None if LONG else 30
     found = fuzz(filled(sqlite_desk), examples=EXAMPLES, seed=20260304, seconds=seconds)
     assert not found.failures, found.told()
     assert not found.errors, found.told()
@@ -50,7 +50,7 @@ _ON_POSTGRES = r"/(cases|alerts|clients|events|exits|staff|webhooks)$" if not LO
 
 @pytest.mark.parametrize("desk", ["postgresql"], indirect=True)
 def test_no_request_breaks_the_desk_on_postgresql(filled, desk):
-    seconds = None if LONG else 15
+    seconds = None if LONG else 10
     found = fuzz(filled(desk), examples=EXAMPLES, seed=20260305, seconds=seconds, only=_ON_POSTGRES)
     assert not found.failures, found.told()
     assert not found.errors, found.told()

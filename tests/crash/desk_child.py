@@ -19,6 +19,8 @@ from keepwell.frame.context import Frame
 from keepwell.frame.settings import Settings, WebhookSettings
 from keepwell.jobs import registry, worker
 
+from .forks import hurry
+
 AFTER = 0.1
 """Seconds in which another job of the kind may follow the one that ended alive."""
 
@@ -150,6 +152,6 @@ def work(root: Path, url: str, by: timedelta, kind: str, steps: int, seconds: fl
     os.dup2(silent, 2)
     random.seed()
     small_steps()
-    frame = Frame.open(root, settings_of(url), Later(by))
+    frame = hurry(Frame.open(root, settings_of(url), Later(by)))
     Trap(kind, steps, seconds, root / "deaths").lay(frame)
     worker.Worker(frame, outside=2).run()

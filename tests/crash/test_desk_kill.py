@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -22,10 +21,9 @@ from tests.intervene.webhook.receiver import receiving
 from .desk_child import Later, settings_of, work
 from .desk_truth import Truth, verify
 from .desk_work import GIVE, World
+from .forks import CONTEXT, hurry
 
 KILLS = int(os.environ.get("KEEPWELL_KILLS", "20"))
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["keepwell.web.app", "tests.crash.desk_child"])
 PATIENCE = 12.0
 """Seconds in which a worker comes to the job in which it dies; else it is killed anyway."""
 DEEP = 24
@@ -62,7 +60,7 @@ def world(request, tmp_path):
     from keepwell.frame.context import Frame
     from keepwell.observe.workspace import Workspace
 
-    frame = Frame.open(Workspace.open(root), settings_of(url), now)
+    frame = hurry(Frame.open(Workspace.open(root), settings_of(url), now))
     desk = Desk(frame, now)
     made = World(desk, now, random.Random(request.param))
     made.root, made.url = root, url

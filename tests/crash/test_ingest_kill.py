@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import shutil
 import time
@@ -15,6 +14,7 @@ from keepwell.observe.lake import open_duckdb
 from keepwell.observe.quarantine import entries
 from keepwell.observe.workspace import Workspace
 
+from .forks import CONTEXT
 from .ingest_child import run
 
 KILLS = 20
@@ -34,17 +34,6 @@ tables:
     sql: select * from logins
     covers: [["2021-01-01", null]]
 """
-# Fresh processes that have done their imports: a kill then falls into the ingest, not before it.
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "keepwell.observe.ingest",
-        "keepwell.observe.workspace",
-        "babel.numbers",
-        "pyarrow.dataset",
-        "pandas",
-    ]
-)
 
 
 def write_source(root: Path, first: int, last: int) -> None:

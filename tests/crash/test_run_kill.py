@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -24,12 +23,9 @@ from keepwell.observe.workspace import Workspace
 from keepwell.warn.registry import ModelStore
 from tests.learn.broker import world, write
 
+from .forks import CONTEXT
 from .run_child import run
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["keepwell.cli", "keepwell.learn.run", "catboost", "babel.numbers", "pyarrow.dataset", "pandas"]
-)
 MADE = {  # what is there already when the killed runs begin, and how many they are
     "nothing": ("proofs", "models", "tiles", "archive/training"),
     "proof": ("models", "archive/training"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import time
@@ -16,6 +15,7 @@ from keepwell.observe.spool import Spool
 from keepwell.observe.spool_ingest import drain
 from keepwell.observe.workspace import Workspace
 
+from .forks import CONTEXT
 from .spool_child import fill, rows_of, send
 
 KILLS = int(os.environ.get("KEEPWELL_KILLS", "20"))
@@ -31,17 +31,6 @@ tables:
     sql: select * from trades
     covers: [["2021-01-01", null]]
 """
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "keepwell.observe.spool_ingest",
-        "keepwell.observe.ingest",
-        "keepwell.observe.workspace",
-        "babel.numbers",
-        "pyarrow.dataset",
-        "pandas",
-    ]
-)
 
 
 def start(work, *arguments):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -19,11 +18,10 @@ from keepwell.jobs import registry
 from keepwell.jobs.worker import Worker
 from tests.desk import write_workspace
 
+from .forks import CONTEXT, hurry
 from .worker_child import SCENARIOS, patience, unfinished, work
 
 KILLS = int(os.environ.get("KEEPWELL_KILLS", "12"))
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["keepwell.web.app", "tests.crash.worker_child"])
 LATEST = 0.35
 """Seconds after its start within which a worker is killed."""
 
@@ -62,7 +60,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(place, monkeypatch):
     monkeypatch.setattr(registry, "_RECURRING", {})
     chance = random.Random(4)
     scenarios = {name: kind() for name, kind in SCENARIOS.items()}
-    frame = Frame.open(root, Settings(database_url=url))
+    frame = hurry(Frame.open(root, Settings(database_url=url)))
     for turn in range(KILLS):
         for scenario in scenarios.values():
             scenario.give(frame, turn)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.desk import SECRET
+from .broker import KEEPWELL, make
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-STORE = bool(os.environ.get("KEEPWELL_PICTURES"))
 PICTURES = Path(__file__).parents[2] / "docs" / "images" / "workbench"
-KEEPWELL = [str(Path(sys.executable).with_name("keepwell"))]
 
 
 @dataclass(frozen=True)
@@ -37,37 +34,14 @@ class Bench:
     passwords: dict[str, str]
 
 
-FEW_TREES = """
-from keepwell.cli import app
-from tests.learn.broker import few_trees
-with few_trees():
-    app()
-"""
-
-
-def run(*arguments: object) -> str:
-    # How good the model is matters for the pictures only.
-    command = KEEPWELL if STORE else [sys.executable, "-c", FEW_TREES]
-    done = subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, check=False,
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"KEEPWELL_LANG": "en", "COLUMNS": "200"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory):
     """A simulated broker with its desk open, made once for all processes of the tests."""
+    if "KEEPWELL_BROKER" in os.environ:  # `make test` made it while it checked the types
+        return Path(os.environ["KEEPWELL_BROKER"])
     place = tmp_path_factory.getbasetemp().parent / "broker"
     with FileLock(f"{place}.lock"):
-        if not (place / "told").exists():
-            run("world", "new", "--clients", 600, "--days", 320, "--seed", 7, "--out", place)
-            (place / ".keepwell").mkdir()
-            (place / ".keepwell" / "desk.secret").write_bytes(SECRET)
-            (place / "told").write_text(run("demo", "--workspace", place))
-    return place
+        return place if (place / "told").exists() else make(place)
 
 
 @contextmanager

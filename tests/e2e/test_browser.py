@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from keepwell.core.text import tr
-from tests.e2e.conftest import PICTURES, STORE
+from tests.e2e.broker import STORE
+from tests.e2e.conftest import PICTURES
 from tests.e2e.visitor import Visitor, chromium
 
 SERIOUS = ("serious", "critical")

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ PAGES = sorted(
 )
 
 
+@cache
 def _generator():
     spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
     module = importlib.util.module_from_spec(spec)
@@ -301,6 +303,7 @@ def _commands_shown(text):
     return [line[2:].split(" #")[0].removesuffix("\\").strip() for line in lines]
 
 
+@cache
 def _commands():
     import typer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from keepwell.observe.workspace import Workspace
 from tests.oracle.load import ingest_world, lake_world
 from tests.oracle.world import World, draw_world, local_day
 
+WORLDS = int(os.environ.get("KEEPWELL_ORACLE_WORLDS", "2"))
+
 few = settings(
-    max_examples=3,
+    max_examples=WORLDS,
     deadline=None,
     derandomize=True,
     database=None,

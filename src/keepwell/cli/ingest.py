@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keepwell.cli.monitors import show_findings
 from keepwell.cli.terminal import (
     BackfillOption,
     JsonOption,
@@ -126,6 +127,7 @@ def show_ingest(report: IngestReport) -> None:
             "{count} clients act but have no client row; they are kept.",
             count=report.clients_without_profile,
         )
+    show_findings(report.findings)
     if report.published:
         say("The lake is at manifest {number}.", number=report.manifest)
     else:

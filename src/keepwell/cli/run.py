@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keepwell.cli.monitors import show_findings
 from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, write_json
 from keepwell.core.text import tr
 
@@ -93,6 +94,7 @@ def show_run(result: RunResult, top: int = 15) -> None:
         console.print(proof_table(result.data))
     else:
         say("No past date can be tested: no earlier training date has a mature label.")
+    show_findings(result.findings)
     if top:
         console.print(ranking_table(result.data, limit=top))
     say("Written:")
@@ -102,6 +104,8 @@ def show_run(result: RunResult, top: int = 15) -> None:
 
 def summary(result: RunResult) -> dict[str, Any]:
     """What a run found, JSON-safe."""
+    from keepwell.observe.monitors.watch import finding_to
+
     data = result.data
     tested = data.backtest
     return {
@@ -131,5 +135,6 @@ def summary(result: RunResult) -> dict[str, Any]:
                 for model in tested.models
             },
         },
+        "findings": [finding_to(found) for found in result.findings],
         "files": [str(file) for file in result.files],
     }

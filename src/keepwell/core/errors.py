@@ -41,6 +41,16 @@ ERRORS: dict[str, str] = {
     "as-of.span-invalid": (
         "{text!r} is not a span; expected days such as 45d or months such as 6mo."
     ),
+    "backup.file-changed": "{file} of the backup {folder} is not what its index says.",
+    "backup.file-strange": (
+        "{file} of the backup {folder} is missing, or is there and not in its index."
+    ),
+    "backup.folder-inside": (
+        "{folder} lies within the workspace {workspace}; a backup belongs elsewhere, best on "
+        "another machine."
+    ),
+    "backup.folder-invalid": "{folder} is not a backup that this keepwell can read: {why}.",
+    "backup.folder-taken": "There is a backup {folder} already; try again in a second.",
     "dataset.column-missing": "The data set has no input {columns}.",
     "dataset.columns-differ": "The indicators at {as_of} differ from those of the other dates.",
     "dataset.label-immature": (
@@ -72,6 +82,10 @@ ERRORS: dict[str, str] = {
     ),
     "label.name-taken": "Label {name!r} is registered already; choose another name.",
     "label.name-unknown": "There is no label {name!r}; nearest: {nearest}.",
+    "lake.files-busy": (
+        "A backup or a vacuum is at work on the lake of {folder}; wait until it ends, then try "
+        "again."
+    ),
     "lake.manifest-exists": "{file} exists already; a manifest is never written twice.",
     "lake.manifest-retired": (
         "Manifest {number} was retired by a vacuum: nothing pinned it, and its files may be gone. "
@@ -126,6 +140,26 @@ ERRORS: dict[str, str] = {
         "Unknown currency {currency!r}; expected an ISO 4217 code such as CNY."
     ),
     "risk.columns-wrong": "The risk table is not of RISK_SCHEMA: {detail}.",
+    "restore.database-damaged": "SQLite finds {database} damaged after it was restored.",
+    "restore.database-differs": (
+        "{database} does not hold what the backup says, or held something before; different: "
+        "{tables}."
+    ),
+    "restore.database-occupied": (
+        "There is a database {database} already; restore to an empty place, or name another one."
+    ),
+    "restore.database-other": (
+        "The backup holds a database of {needed}, but the desk's settings name one of {found}; "
+        "give --database."
+    ),
+    "restore.lake-differs": (
+        "Table {table!r} of the restored lake has {rows} rows; the backup says {expected}."
+    ),
+    "restore.manifest-differs": (
+        "The newest manifest of the restored lake is {number}; the backup says {expected}."
+    ),
+    "restore.target-missing": "Name the folder to restore to.",
+    "restore.target-occupied": "{folder} is not empty; restore to a new folder.",
     "run.dates-immature": (
         "No training date has a label that is mature by the ranking (horizon {horizon}, "
         "{dates} candidate dates); list earlier dates under dates.train in keepwell.yaml."

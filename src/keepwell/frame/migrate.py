@@ -61,6 +61,20 @@ def migrate(frame: Frame, to: str = "head") -> None:
                 connection.commit()
 
 
+def upgrade_within(connection: Connection, to: str) -> None:
+    """Make the schema of a revision in a transaction that somebody else ends, on PostgreSQL.
+
+    Args:
+        connection: within a transaction, to a database without tables.
+        to: the revision.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    with _ONE:
+        command.upgrade(config, to)
+
+
 def _run(connection: Connection, to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))

@@ -24,6 +24,7 @@ from keepwell.learn.report.build import report_data, risk_table
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.manifest import TableState
+from keepwell.observe.monitors.watch import Finding, watch
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.backtest import (
     configured_dates,
@@ -59,6 +60,7 @@ class RunResult:
         version: the model behind the scores.
         files: what was written.
         engine: what the run read, pinned to its manifest.
+        findings: what the monitors said of the sources before it began.
     """
 
     data: ReportData
@@ -67,6 +69,7 @@ class RunResult:
     version: ModelVersion
     files: tuple[Path, ...]
     engine: LocalEngine
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -269,6 +272,7 @@ def run(
         sweep(folder)
     say(tr("Refresh the tiles"))
     engine = LocalEngine.open(workspace)
+    findings = watch(workspace).findings
     planned = plan(workspace, engine, as_of)
     proof = _proof(workspace, engine, planned, say)
     say(tr("Train on all labels known by now"))
@@ -278,7 +282,7 @@ def run(
     say(tr("Write the report"))
     data = report_data(workspace, engine, planned, ranking, version, proof)
     files = _write(workspace, ranking, version, data, locale)
-    return RunResult(data, ranking, proof, version, files, engine)
+    return RunResult(data, ranking, proof, version, files, engine, findings)
 
 
 def _write(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from deltalake import WriterProperties
 
 from keepwell.core.errors import DataError
+from keepwell.core.files import sweep
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake_writer import QUARANTINE, LakeWriter
 from keepwell.observe.tile_store import fold
@@ -82,6 +83,7 @@ def compact(
         raise DataError("tiles.lake-empty")
     done = []
     with lake.writer(wait) as writer:
+        sweep(lake.root)
         for name in [*TABLES, QUARANTINE]:
             if not lake.exists(name):
                 continue

@@ -26,12 +26,11 @@ from keepwell.observe.manifest import Manifest, TableState
 from keepwell.observe.quarantine_view import OpenRows, open_rows
 from keepwell.observe.rhythm import IsOpen, count_open, known, weekday
 from keepwell.observe.select import sources_of
+from keepwell.observe.today import Today, today_of
 
 if TYPE_CHECKING:
     from keepwell.observe.workspace import Workspace
 
-DELIVERY: Final = timedelta(hours=9)
-"""Time after midnight until which the day before may still be on its way."""
 UNKNOWN: Final = 5
 """Trading days that a table may be behind while its rhythm is not known."""
 
@@ -207,12 +206,14 @@ class Report:
         attempt: the last ingest that was tried, if any is noted.
         tables: mapped tables and those of the lake, in the contract's order.
         quarantine: open rows of the quarantine.
+        today: the day as of which it was judged.
     """
 
     manifest: Manifest | None
     attempt: Attempt | None
     tables: tuple[Freshness, ...]
     quarantine: OpenRows
+    today: Today
 
 
 def report(
@@ -232,9 +233,9 @@ def report(
     lake = workspace.lake
     manifest = lake.manifest()
     kept = open_rows(lake, manifest.quarantine if manifest else None)
-    day = to_date(local_day(now - DELIVERY, workspace.zone))
+    today = today_of(workspace, now)
     look = _Look(
-        workspace, manifest, day, is_open or weekday, waiting or {}, kept,
+        workspace, manifest, today.day, is_open or weekday, waiting or {}, kept,
         attempts.last(workspace), files(workspace), known(workspace),
     )  # fmt: skip
     names = [
@@ -242,7 +243,7 @@ def report(
         for name in TABLES
         if name in workspace.mapping.tables or (manifest and name in manifest.tables)
     ]
-    return Report(manifest, look.attempt, tuple(look.table(name) for name in names), kept)
+    return Report(manifest, look.attempt, tuple(look.table(name) for name in names), kept, today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +287,7 @@ class _Look:
         return replace(found, causes=causes, standing=standing)
 
     def _sources(self, name: str) -> tuple[str, ...]:
-        said = self.workspace.mapping.tables.get(name)
-        return _read_by(self.workspace, name, said.sql) if said else ()
+        return sources_by_table(self.workspace, name)
 
     def _quarantined(self, name: str, sources: Sequence[Files]) -> int:
         before = sum(self.kept.of_source(source.name) for source in sources)
@@ -403,6 +403,12 @@ def _named(day: str) -> date | None:
         return None  # such as 31 February: a number that looks like a day
 
 
+def sources_by_table(workspace: Workspace, table: str) -> tuple[str, ...]:
+    """Names of the sources that a table is made of; () for one that no select fills."""
+    said = workspace.mapping.tables.get(table)
+    return _read_by(workspace, table, said.sql) if said else ()
+
+
 def _read_by(workspace: Workspace, table: str, sql: str) -> tuple[str, ...]:
     named = [n for n in workspace.mapping.sources if n.lower() in _words(sql)]
     # A select reads one source at least; only where several are named must it be taken apart.
@@ -447,4 +453,5 @@ __all__ = [
     "Waiting",
     "files",
     "report",
+    "sources_by_table",
 ]

@@ -8,7 +8,7 @@ repeat, and readers see the old manifest until the new one is there.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from keepwell.core.errors import KeepwellError
 from keepwell.observe import attempts, marks, quarantine, rhythm
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
+from keepwell.observe.monitors.watch import Finding, finding_to, watch
 from keepwell.observe.staging import Prepared, Progress, SourceReport, TableReport, prepare
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class IngestReport:
         sources: what the scans found.
         clients_without_profile: clients who act but have no client row; they are kept. None when
             no client table is mapped.
+        findings: what the monitors say of the lake as it is now.
     """
 
     manifest: int
@@ -41,6 +43,7 @@ class IngestReport:
     tables: tuple[TableReport, ...]
     sources: tuple[SourceReport, ...]
     clients_without_profile: int | None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def quarantined(self) -> int:
@@ -49,7 +52,7 @@ class IngestReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
-        return asdict(self)
+        return {**asdict(self), "findings": [finding_to(found) for found in self.findings]}
 
 
 def ingest(
@@ -79,7 +82,7 @@ def ingest(
         accept: take the columns of the sources as they are now, whatever they were.
 
     Returns:
-        What was done.
+        What was done, and what the monitors say of it.
 
     Raises:
         KeepwellError: a source or a select cannot be read; the lake is unchanged.
@@ -107,7 +110,7 @@ def ingest(
         raise
     attempts.note(workspace, begun, tables)
     rhythm.learn(workspace)
-    return report
+    return replace(report, findings=watch(workspace, now).findings)
 
 
 def run(

@@ -30,6 +30,7 @@ from keepwell.core.days import day_number
 from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
+from keepwell.observe.mapping_monitor import Monitors
 from keepwell.observe.mapping_source import Increment
 from keepwell.observe.mapping_value import Budget, BudgetPart, CommissionTier, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
@@ -135,6 +136,7 @@ class Source(_Part):
         columns: column name to its type; columns not named stay as the connector gives them
             (CSV: text).
         allow_empty: accept a source without any data row.
+        owner: who answers for it: a name or number that is shown wherever its data are unusual.
     """
 
     path: str | list[str] = []
@@ -146,6 +148,7 @@ class Source(_Part):
     nulls: list[str] = ["", "NULL", "null", "NA", "N/A"]
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_short_column)]] = {}
     allow_empty: bool = False
+    owner: str = ""
 
     @model_validator(mode="after")
     def _somewhere(self) -> Source:
@@ -169,12 +172,14 @@ class TableMap(_Part):
             `known_at` is `at` + delay.
         covers: [from, until) local dates for which the table is complete; until may be null.
         full_days: holding only: every day present lists all clients.
+        monitors: thresholds for this table; those not said are the workspace's.
     """
 
     sql: Annotated[str, Field(min_length=1)]
     delay: Delay = "0d"
     covers: list[tuple[date, date | None]] = []
     full_days: bool = False
+    monitors: Monitors = Monitors()
 
     @model_validator(mode="after")
     def _intervals_ordered(self) -> TableMap:
@@ -308,6 +313,7 @@ class Mapping(_Part):
         dates: training, proving and ranking dates.
         capacity: share of clients per tier.
         value: your rates, for what clients are worth.
+        monitors: when data are so unusual that a person must look.
         notes: remarks that the report shows, such as that manager books are synthetic.
         attribution: origin and licence of the data, when they ask for it.
     """
@@ -323,6 +329,7 @@ class Mapping(_Part):
     dates: Dates = Dates()
     capacity: Capacity = Capacity()
     value: Value = Value()
+    monitors: Monitors = Monitors()
     notes: list[Remark] = []
     attribution: Remark | None = None
     _document: Document = PrivateAttr(default_factory=lambda: Document(FILE_NAME, {}))
@@ -400,6 +407,7 @@ class Mapping(_Part):
                 )
             if TABLES[name].clock in {"at", "day"} and not table.covers:
                 raise UsageError("mapping.covers-missing", file=self.file, line=line, table=name)
+            self._check_bounds(name, table)
             if table.full_days and name != "holding":
                 raise UsageError(
                     "mapping.value-invalid",
@@ -418,12 +426,26 @@ class Mapping(_Part):
                 known=", ".join(activity),
             )
 
+    def _check_bounds(self, name: str, table: TableMap) -> None:
+        for column in table.monitors.bounds:
+            if column not in TABLES[name].by_name:
+                raise UsageError(
+                    "mapping.value-invalid",
+                    file=self.file,
+                    line=self.line("tables", name, "monitors", "bounds"),
+                    key=f"tables.{name}.monitors.bounds",
+                    value=column,
+                    expected="columns of the table",
+                )
+
 
 _CONTAINERS: dict[str, type[BaseModel]] = {
     "sources.*": Source,
     "sources.*.columns.*": ColumnSpec,
     "sources.*.increment": Increment,
     "tables.*": TableMap,
+    "tables.*.monitors": Monitors,
+    "monitors": Monitors,
     "market": Market,
     "label": Label,
     "dates": Dates,

@@ -270,7 +270,9 @@ class _Job:
             "zone": mapping.timezone,
             "currency": mapping.currency,
         }
-        said_of = {s: mapping.sources[s].model_dump(mode="json") for s in sources}
+        said_of = {
+            s: mapping.sources[s].model_dump(mode="json", exclude={"owner"}) for s in sources
+        }
         self.said[table] = _digest({**content, "sources": said_of})
         there = {s: [said_of[s], prints[s]] for s in sources}
         return _digest({**content, "sources": there})

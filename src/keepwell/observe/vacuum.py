@@ -7,14 +7,17 @@ rest. Which files a version needs is Delta's own reckoning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from keepwell.core.errors import DataError
-from keepwell.core.files import sync_folder
+from filelock import FileLock, Timeout
+
+from keepwell.core.errors import DataError, UsageError
+from keepwell.core.files import sweep, sync_folder
 from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import TABLES
@@ -111,7 +114,7 @@ def vacuum(
     """
     if lake.manifest() is None:
         raise DataError("tiles.lake-empty")
-    with lake.writer(wait):
+    with lake.writer(wait), files_lock(lake.root, wait):
         known = {n: manifests.load(lake.root, n) for n in manifests.numbers(lake.root)}
         kept = _kept(known, pins, now - timedelta(days=keep_days))
         retired = tuple(number for number in known if number not in kept)
@@ -119,12 +122,35 @@ def vacuum(
         tables = [_due(lake, name, pinned, pins) for name in [*TABLES, QUARANTINE]]
         found = tuple(due for due in tables if due is not None and due.files)
         if remove:
+            sweep(lake.root)
             for number in retired:
                 manifests.retire(lake.root, number)
             for due in found:
                 _remove(lake.path(due.table), due.files)
     missing = {n: tuple(who) for n, who in sorted(pins.manifests.items()) if n not in known}
     return VacuumReport(remove, retired, kept, missing, found)
+
+
+@contextmanager
+def files_lock(root: Path, wait: float) -> Iterator[None]:
+    """Keep data files of a lake from being removed, or from being read while they are removed.
+
+    Args:
+        root: the lake's folder.
+        wait: seconds to wait for somebody else who holds it.
+
+    Raises:
+        UsageError: somebody else holds it.
+    """
+    lock = FileLock(root / ".files.lock", timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError("lake.files-busy", folder=root.parent.parent.name) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _kept(
@@ -148,7 +174,7 @@ def _due(lake: Lake, table: str, pinned: Sequence[Manifest], pins: Pins) -> Due 
         return None
     delta = lake.delta(table)
     versions = {
-        version for manifest in pinned if (version := _version(manifest, table)) is not None
+        version for manifest in pinned if (version := version_of(manifest, table)) is not None
     }
     # What was committed and not published yet is published by whoever comes next.
     first = max(versions, default=-1)
@@ -167,7 +193,13 @@ def _due(lake: Lake, table: str, pinned: Sequence[Manifest], pins: Pins) -> Due 
     return Due(table, names, sum(path.stat().st_size for path in there))
 
 
-def _version(manifest: Manifest, table: str) -> int | None:
+def version_of(manifest: Manifest, table: str) -> int | None:
+    """The version of a table that a manifest pins; None when it names none.
+
+    Args:
+        manifest: the manifest.
+        table: a contract table's name, or the quarantine's.
+    """
     if table == QUARANTINE:
         return manifest.quarantine
     state = manifest.tables.get(table)

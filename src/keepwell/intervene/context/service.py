@@ -18,6 +18,7 @@ from keepwell.intervene.contact.schema import VerdictOut
 from keepwell.intervene.contact.service import facts_of, forbidden, outs
 from keepwell.intervene.context import repo
 from keepwell.intervene.context.schema import CaseContext, ContextOut
+from keepwell.intervene.context.stale import stale
 from keepwell.intervene.exit import repo as exits
 from keepwell.intervene.exit import schema as exit_schema
 from keepwell.learn.value.basis import basis_words
@@ -63,6 +64,7 @@ def context(tx: Tx, actor: Actor, client_id: str) -> ContextOut:
         why=why(client, actor, tx.frame.currency),
         value_made_of=_made_of(tx, actor, shown),
         as_of=generations.as_of(tx, client.generation_id),
+        stale=stale(tx, actor, client),
         alerts=[AlertOut.model_validate(row) for row in alerts],
         cases=_cases(tx, actor, client_id),
         exits=exit_schema.shown(tx, requests),

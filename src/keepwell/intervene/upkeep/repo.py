@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from keepwell.frame.database import Base, Tx
 from keepwell.intervene.event.model import EventMark
-from keepwell.trust.evidence.model import EvidenceEntry
+from keepwell.trust.evidence.model import EvidenceCheckpoint, EvidenceEntry
 from keepwell.trust.evidence.policy import EvidenceKind
 
 NAMING: Final = (
@@ -49,3 +49,9 @@ def read_until(tx: Tx) -> dict[str, int]:
     """Table of the lake -> version up to which the desk has read it."""
     marks = select(EventMark.name, EventMark.value).where(EventMark.name.startswith(LAKE))
     return {name.removeprefix(LAKE): int(value) for name, value in tx.session.execute(marks)}
+
+
+def checkpoint(tx: Tx) -> str:
+    """The newest signed checkpoint of the evidence log; '' when nothing was signed yet."""
+    newest = select(EvidenceCheckpoint.note).order_by(EvidenceCheckpoint.size.desc()).limit(1)
+    return str(tx.session.scalar(newest) or "")

@@ -23,15 +23,18 @@ from keepwell.intervene.contact import policy as contact_policy
 from keepwell.intervene.contact.policy import Aim, Verdict, may_contact
 from keepwell.intervene.contact.service import facts_of, forbidden
 from keepwell.intervene.context.service import why
+from keepwell.intervene.context.stale import stale
 from keepwell.intervene.exit import policy as exit_policy
 from keepwell.intervene.exit import service as exits
 from keepwell.intervene.outcome import service as outcomes
 from keepwell.intervene.outcome.show import words_of
+from keepwell.observe.monitors.words import TITLES as MONITORS
 from keepwell.trust.access.mask import show as masked
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book.service import get_client
 from keepwell.web.pages.case_advice import advice_context
 from keepwell.web.pages.case_words import LEVEL_ROLES, RETENTION_WORDS, Entry, timeline
+from keepwell.web.pages.client_view import SCORED
 from keepwell.web.pages.tongue import Tongue
 from keepwell.web.pages.visit import Visit
 
@@ -108,11 +111,15 @@ def _client(tx: Tx, actor: Actor, case: dict[str, Any]) -> dict[str, Any]:
     try:
         client = get_client(tx, actor, case["client_id"])
     except NotFound:
-        return {"client": None, "why": []}  # no longer in the book; the case stays
+        return {"client": None, "why": [], "stale": []}  # no longer in the book; the case stays
     currency = tx.frame.currency
     scored = case["reason"] in policy.SCORE_REASONS
     told = why(client, actor, currency)[:MOST_REASONS] if scored else []
-    return {"client": masked(actor, client, currency), "why": told}
+    return {
+        "client": masked(actor, client, currency), "why": told,
+        "stale": stale(tx, actor, client) if told else [], "table_names": SCORED,
+        "monitor_titles": MONITORS,
+    }  # fmt: skip
 
 
 def _asked(tx: Tx, actor: Actor, case: dict[str, Any], tongue: Tongue) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from keepwell.intervene.exit import policy as exit_policy
 from keepwell.learn.panel.read import Panels
 from keepwell.learn.panel.schema import ClientMonth, Fact, ScorePoint
 from keepwell.learn.panel.words import fact_words
+from keepwell.observe.monitors.words import TITLES as MONITORS
 from keepwell.trust.access.mask import sees_bands
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.consent.policy import TITLES as PURPOSE_TITLES
@@ -51,6 +52,11 @@ TABLES: Final[dict[str, str]] = {
     "survey": "Surveys", "touch": "Touches", "trade": "Trades", "view": "Page views",
 }  # fmt: skip
 """Tables of the contract as the page calls them, in English."""
+
+SCORED: Final[dict[str, str]] = {
+    **TABLES, "first_purchase": "First purchases", "index_price": "Index prices",
+}  # fmt: skip
+"""Tables that a score may rest on, some of which say nothing of one client."""
 
 _FLAGGED: Final = ("contact", "touch", "touch_replied", "touch_unreached", "touch_refused")
 
@@ -168,7 +174,8 @@ class _View:
         chart = score_chart(points, marks, self._cuts(), self.tongue) if drawn else None
         return {
             "points": list(reversed(points)), "chart": chart, "marks": marks,
-            "gain": self._gain(points), "reasons": self.reasons(),
+            "gain": self._gain(points), "reasons": self.reasons(), "stale": self.told.stale,
+            "table_names": SCORED, "monitor_titles": MONITORS,
         }  # fmt: skip
 
     def reasons(self) -> list[dict[str, Any]]:

@@ -224,7 +224,7 @@ def _said(value: Any, tongue: Tongue) -> Any:
 
 def _common(found: Report) -> dict[str, Any]:
     return {
-        "manifest": found.manifest, "attempt": found.attempt, "names": NAMES,
+        "today": found.today, "manifest": found.manifest, "attempt": found.attempt, "names": NAMES,
         "quarantine": found.quarantine.total, "meanings": {n: t.meaning for n, t in TABLES.items()},
     }  # fmt: skip
 

@@ -43,10 +43,12 @@ from keepwell.intervene.clock.policy import PAUSE_TITLES
 from keepwell.intervene.contact import service as contacts
 from keepwell.intervene.contact.policy import Aim, is_quiet
 from keepwell.intervene.context.service import why
+from keepwell.intervene.context.stale import unusual
 from keepwell.trust.access.mask import show
 from keepwell.trust.access.policy import Actor, Permission, Role, Scope
 from keepwell.trust.book.read import scores_of
 from keepwell.trust.preference import service as preferences
+from keepwell.web.pages.client_view import SCORED
 from keepwell.web.pages.form import FormError, local_moment, parse
 from keepwell.web.pages.visit import Visit, visiting
 
@@ -204,6 +206,8 @@ def _tools(tx: Tx, actor: Actor, visit: Visit) -> dict[str, Any]:
         "owners": owners(tx, actor) if actor.scope not in (Scope.OWN, Scope.NONE) else [],
         "tomorrow": (tx.at.astimezone(tx.frame.zone).date() + timedelta(days=1)).isoformat(),
         "old": _old_scores(tx),
+        "unusual": list(dict.fromkeys(found.table for found in unusual(tx))),
+        "table_names": SCORED,
     }
 
 

@@ -1,0 +1,1 @@
+"""Monitors: whether what comes from the sources is as it always was."""
