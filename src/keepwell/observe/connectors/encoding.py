@@ -26,6 +26,8 @@ CHUNK = 1 << 20
 _SAMPLE = 1 << 16
 _FEW = 60
 """Bytes beyond ASCII below which the best candidate must be further ahead."""
+_LEAST = 8
+"""Bytes beyond ASCII below which nothing is weighed."""
 _AHEAD, _FAR_AHEAD = 1.5, 3.0
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -166,8 +168,13 @@ def detected(source: str, file: str, path: Path) -> str:
     if found:
         return found
     sample = _sample(path)
-    weighed = _weighed(sample)
     wide = sum(byte > 0x7F for byte in sample)
+    if wide < _LEAST or _is_binary(path):
+        # A stray byte is a fault of the file, and no other language.
+        with Utf8Stream(path, "utf-8", OnError(source, file, path, "utf-8")) as stream:
+            while stream.read(CHUNK):
+                pass
+    weighed = _weighed(sample)
     ahead = _FAR_AHEAD if wide < _FEW else _AHEAD
     clear = len(weighed) == 1 or (len(weighed) > 1 and weighed[0][1] >= ahead * weighed[1][1])
     if clear and not _hides_another(weighed[0][0], sample):
@@ -183,6 +190,11 @@ def detected(source: str, file: str, path: Path) -> str:
         row=row,
         readings="; ".join(readings) or repr(first[:_SHOWN]),
     )
+
+
+def _is_binary(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"\0" in file.read(_SAMPLE)
 
 
 def _hides_another(name: str, sample: bytes) -> bool:
@@ -209,7 +221,9 @@ def _certain(path: Path) -> str:
                 return name
         if b"\0" in data[:_SAMPLE]:
             wide = chardet.detect(data[:_SAMPLE], compat_names=False)["encoding"] or ""
-            return wide if wide.lower().startswith(("utf-16", "utf-32")) else ""
+            text = data[:_SAMPLE].decode(wide or "ascii", "ignore")
+            lined = "\n" in text and "\0" not in text  # a table has lines; what is packed has not
+            return wide if lined and wide.lower().startswith(("utf-16", "utf-32")) else ""
         try:
             while data:
                 decoder.decode(data)
