@@ -24,7 +24,7 @@ from .upkeep_child import run
 rooms.load_all()
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([name for name in sys.modules if name.startswith("keepwell.")])
-KILLS = 4
+KILLS = 3
 ROWS = 30
 
 

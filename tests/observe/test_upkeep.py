@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from keepwell.core.errors import DataError
 from keepwell.observe import lake_view
 from keepwell.observe.compact import compact
 from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.ingest import ingest
 from keepwell.observe.lake import Lake
 from keepwell.observe.lake_writer import QUARANTINE
 from keepwell.observe.manifest import RETIRED
@@ -24,16 +26,23 @@ from tests.observe.test_tiles import block_of, merged
 NOW = datetime.now(UTC) + timedelta(days=30)
 
 
-def grown(root: Path, ingests: int = 4) -> Workspace:
-    """A workspace of many small commits: one file of trades and one of faults an ingest."""
-    from keepwell.observe.ingest import ingest
-
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many small commits: one file of trades and one of faults an ingest."""
+    root = tmp_path_factory.mktemp("upkeep") / "ws"
     ws = workspace(root, [])
-    for n in range(ingests):
+    for n in range(4):
         rows = [trade(f"{n}-{i}", client=f"c{i % 5}") for i in range(20)]
         write_trades(root, [*rows, trade(f"bad{n}", quantity=-1.0)])
         ingest(ws)
-    return ws
+    LocalEngine.open(ws)
+    return root
+
+
+@pytest.fixture
+def ws(origin: Path, tmp_path: Path) -> Workspace:
+    """A copy of it, its tiles in step."""
+    return Workspace.open(shutil.copytree(origin, tmp_path / "湖 ws"))
 
 
 def on_disk(lake: Lake, table: str = "trade") -> set[str]:
@@ -44,8 +53,7 @@ def bits(ws: Workspace) -> bytes:
     return LocalEngine.open(ws).compute("2021-06-01").values.tobytes()
 
 
-def test_compaction_changes_files_and_nothing_else(tmp_path: Path) -> None:
-    ws = grown(tmp_path / "湖 ws")
+def test_compaction_changes_files_and_nothing_else(ws: Workspace) -> None:
     before, rows, values = ws.lake.manifest(), content(ws), bits(ws)
     block = merged(block_of(TileStore.open(ws.tiles, ws.lake, ws.zone)))
     report = compact(ws)
@@ -70,8 +78,7 @@ def test_compaction_changes_files_and_nothing_else(tmp_path: Path) -> None:
     assert (again.manifest, again.tables, again.segments) == (after.id, (), 0)
 
 
-def test_only_rows_count_as_news(tmp_path: Path) -> None:
-    ws = grown(tmp_path)
+def test_only_rows_count_as_news(ws: Workspace) -> None:
     before = ws.lake.manifest()
     assert before is not None
     told = lake_view.held(ws.lake, "trade", before.tables["trade"].version)
@@ -85,13 +92,9 @@ def test_only_rows_count_as_news(tmp_path: Path) -> None:
     assert not lake_view.history(ws.lake, after)[0].added
 
 
-def test_tiles_after_a_compaction_take_only_what_came(tmp_path: Path) -> None:
-    from keepwell.observe.ingest import ingest
-
-    ws = grown(tmp_path)
-    LocalEngine.open(ws)
+def test_tiles_after_a_compaction_take_only_what_came(ws: Workspace) -> None:
     compact(ws)
-    write_trades(tmp_path, [trade("new", client="c9")])
+    write_trades(ws.root, [trade("new", client="c9")])
     ingest(ws)
     live = bits(ws)
     stored = StoreManifest.load(ws.tiles)
@@ -104,8 +107,7 @@ def test_tiles_after_a_compaction_take_only_what_came(tmp_path: Path) -> None:
     assert bits(ws) == live
 
 
-def test_a_vacuum_lists_first_and_spares_what_is_pinned(tmp_path: Path) -> None:
-    ws = grown(tmp_path / "湖 ws")
+def test_a_vacuum_lists_first_and_spares_what_is_pinned(ws: Workspace) -> None:
     compact(ws)
     files = on_disk(ws.lake)
     (ws.lake.path("trade") / "part-of-a-killed-writer.parquet").write_bytes(b"x")
@@ -140,8 +142,7 @@ def content_at(ws: Workspace, number: int) -> list[tuple]:
         return engine.sql("select trade_id from trade").fetchall()
 
 
-def test_recent_manifests_stay_and_so_does_what_readers_have_not_read(tmp_path: Path) -> None:
-    ws = grown(tmp_path)
+def test_recent_manifests_stay_and_so_does_what_readers_have_not_read(ws: Workspace) -> None:
     compact(ws)
     young = vacuum(ws.lake, Pins(), datetime.now(UTC))
     assert young.retired == young.tables == ()
@@ -159,14 +160,13 @@ def test_recent_manifests_stay_and_so_does_what_readers_have_not_read(tmp_path: 
     assert ws.lake.added_files("trade", since, now) is None, "it cannot be told any more"
 
 
-def test_what_was_committed_and_not_published_is_spared(tmp_path: Path) -> None:
-    ws = grown(tmp_path, 2)
+def test_what_was_committed_and_not_published_is_spared(ws: Workspace) -> None:
     with ws.lake.writer() as writer:
         writer.commit("trade", ws.lake.delta("trade").to_pyarrow_table().slice(0, 3), "late")
     assert vacuum(ws.lake, Pins(), NOW, remove=True).tables == ()
     with ws.lake.writer() as writer:
         writer.publish()
-    assert len(content(ws)) == 43
+    assert len(content(ws)) == 83
 
 
 def test_an_empty_lake_has_nothing_to_keep_in_shape(tmp_path: Path) -> None:

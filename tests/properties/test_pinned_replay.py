@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepwell.core.errors import DataError
@@ -25,7 +25,8 @@ from .test_point_in_time import append, compute, few, pick, same, seeds, which, 
 LATER = datetime.now(UTC) + timedelta(days=30)
 
 
-@few
+# An example costs six engines; what varies most is in `test_point_in_time`.
+@settings(few, max_examples=1)
 @given(seeds, which, st.sets(st.integers(1, 3)), st.integers(0, 2))
 def test_pinned_manifests_are_replayed_after_compaction_and_vacuum(
     seed: int, i: int, pinned: set[int], compacted_after: int

@@ -24,6 +24,7 @@ COMMANDS = (
     "kept",
     "explain",
     "indicators",
+    "lineage",
     "actions",
     "lake",
     "monitors",

@@ -104,7 +104,7 @@ def show_run(result: RunResult, top: int = 15) -> None:
 
 def summary(result: RunResult) -> dict[str, Any]:
     """What a run found, JSON-safe."""
-    from keepwell.observe.monitors.watch import finding_to
+    from keepwell.observe.monitors.finding import finding_to
 
     data = result.data
     tested = data.backtest

@@ -24,7 +24,8 @@ from keepwell.learn.report.build import report_data, risk_table
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.manifest import TableState
-from keepwell.observe.monitors.watch import Finding, watch
+from keepwell.observe.monitors.finding import Finding
+from keepwell.observe.monitors.watch import watch
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.backtest import (
     configured_dates,

@@ -16,7 +16,8 @@ from keepwell.core.errors import KeepwellError
 from keepwell.observe import attempts, marks, quarantine, rhythm
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
-from keepwell.observe.monitors.watch import Finding, finding_to, watch
+from keepwell.observe.monitors.finding import Finding, finding_to
+from keepwell.observe.monitors.watch import watch
 from keepwell.observe.staging import Prepared, Progress, SourceReport, TableReport, prepare
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from keepwell.intervene.case.policy import CaseReason
 from keepwell.observe.mapping_monitor import MonitorKind
 from keepwell.observe.monitors import affected
-from keepwell.observe.monitors.watch import Finding
+from keepwell.observe.monitors.finding import Finding
 from tests.desk import Desk
 
 DAY = date(2026, 3, 3)

@@ -8,14 +8,16 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from keepwell.core.errors import UsageError
 from keepwell.core.text import catalogue
 from keepwell.observe.ingest import ingest
 from keepwell.observe.lake import open_duckdb
 from keepwell.observe.mapping_monitor import MonitorKind
 from keepwell.observe.monitors import words
-from keepwell.observe.monitors.accepted import Accepted, write_accepted
+from keepwell.observe.monitors.finding import finding_from, finding_to
+from keepwell.observe.monitors.incidents import MONITOR, close, incidents_of
 from keepwell.observe.monitors.profile import profile_of
-from keepwell.observe.monitors.watch import finding_from, finding_to, watch
+from keepwell.observe.monitors.watch import watch
 from keepwell.observe.workspace import Workspace
 from tests.observe.monitors import broker
 from tests.observe.monitors.broker import HOLIDAY, LAST, NEXT, at_nine, drop, sessions, trades
@@ -144,7 +146,13 @@ def test_too_few_rows(ws):
 def test_a_day_left_out_is_late_and_then_a_gap(ws):
     (late,) = after(ws, trade=None)
     assert (late.kind, late.source, late.owner, late.until) == (K.FRESHNESS, "trades", "m1", LAST)
+    (lasts,) = incidents_of(ws)
+    assert (lasts.kind, lasts.closed_at) == (K.FRESHNESS, None)
     (gap,) = after(ws, NEXT + timedelta(days=1))
+    # Well again: what is late no more closes by itself; the gap is another incident.
+    assert [(i.kind, i.closed_by) for i in incidents_of(ws)] == [
+        (K.FRESHNESS, MONITOR), (K.VOLUME, "")
+    ]  # fmt: skip
     assert (gap.table, gap.kind, gap.until, gap.value) == ("trade", K.VOLUME, NEXT, 0)
 
 
@@ -160,14 +168,23 @@ def test_drift_needs_two_days(ws):
     assert (found[0].since, found[0].until) == (NEXT, second)
 
 
-def test_what_a_person_called_right_is_the_new_usual(ws):
-    found = after(ws, trade=times(trades(NEXT), "amount", 100))
-    write_accepted(ws, {("trade", K.UNITS, "amount"): Accepted(NEXT, NEXT)})
-    assert watch(ws, at_nine(NEXT)).findings == ()
+def test_an_incident_per_source_and_kind_lasts_until_a_person_calls_it_right(ws):
+    jump = times(times(trades(NEXT), "amount", 100), "commission", 100)
+    after(ws, trade=jump)
+    (one,) = watch(ws, at_nine(NEXT)).incidents
+    assert (one.number, one.source, one.kind, one.owner) == (1, "trades", K.UNITS, "m1")
+    assert {f.column for f in one.findings} == {"amount", "commission"}
+    close(ws, 1, "anna", "The feed is in fen from now on.")
+    again = watch(ws, at_nine(NEXT))
+    assert (again.findings, again.incidents) == ((), ())
+    (kept,) = incidents_of(ws)
+    assert (kept.closed_by, kept.reason) == ("anna", "The feed is in fen from now on.")
+    with pytest.raises(UsageError, match="1"):
+        close(ws, 1, "anna", "Again.")
+    # It is the usual now; with too few such days before nothing is said of the column.
     day = NEXT + timedelta(days=1)
-    # Too few new days to know what is usual now: nothing is said of units, and no range is wrong.
-    assert K.UNITS not in {f.kind for f in after(ws, day, trade=times(trades(day), "amount", 100))}
-    assert found[0].table == "trade"
+    then = times(times(trades(day), "amount", 100), "commission", 100)
+    assert after(ws, day, trade=then) == ()
 
 
 def test_too_many_rows_and_thresholds_are_settings(ws, monkeypatch):

@@ -7,7 +7,7 @@ from keepwell.intervene.clock.calendars import calendar_of
 from keepwell.intervene.clock.policy import CalendarName
 from keepwell.intervene.context.schema import StaleOut
 from keepwell.observe.monitors.affected import indicators_on, standing, touching
-from keepwell.observe.monitors.watch import Finding
+from keepwell.observe.monitors.finding import Finding
 from keepwell.observe.monitors.words import told
 from keepwell.observe.rhythm import IsOpen
 from keepwell.trust.access.policy import Actor

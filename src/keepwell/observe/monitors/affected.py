@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from keepwell.observe.indicators.registry import INDICATORS
-from keepwell.observe.monitors.watch import Finding, last_findings, late
+from keepwell.observe.monitors.finding import Finding
+from keepwell.observe.monitors.watch import last_findings, late
 
 if TYPE_CHECKING:
     from keepwell.observe.rhythm import IsOpen

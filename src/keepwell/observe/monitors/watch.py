@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,8 @@ from keepwell.observe.coverage import covered_days
 from keepwell.observe.lake import open_duckdb
 from keepwell.observe.mapping_monitor import MonitorKind, Monitors
 from keepwell.observe.monitors.accepted import Accepted, Place, accepted_in
+from keepwell.observe.monitors.finding import Finding, finding_from, finding_to
+from keepwell.observe.monitors.incidents import Incident, settle
 from keepwell.observe.monitors.known import references, unknown_by_day
 from keepwell.observe.monitors.profile import Counts, Profile, profile_of
 from keepwell.observe.monitors.rules import Blocks, Judge, Unusual, blocks_of
@@ -50,37 +52,6 @@ _SOME: Final = 0.2
 """Share of its usual rows that it has at least on a trading day."""
 
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one monitor says of one column of one table.
-
-    Attributes:
-        table: contract table.
-        kind: which monitor.
-        column: whose values; '' for rows and freshness.
-        since: first day concerned.
-        until: last day concerned; of freshness the newest fact's.
-        value: what was found: rows, a share, an index, a median, trading days missing.
-        usual: the same as it usually is.
-        rows: rows looked at.
-        factor: of a change of unit, how many times the usual the values are.
-        source: sources of the table, joined with '+'; 'events' for tables without any.
-        owner: who answers for it, as keepwell.yaml says; '' for nobody.
-    """
-
-    table: str
-    kind: MonitorKind
-    column: str
-    since: date
-    until: date
-    value: float
-    usual: float
-    rows: int
-    factor: float
-    source: str
-    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +83,7 @@ class Watched:
         today: the day as of which data were judged.
         tables: how each table was looked at.
         findings: what was found, by table.
+        incidents: those that last: one per source and monitor.
     """
 
     at: datetime
@@ -119,6 +91,7 @@ class Watched:
     today: Today
     tables: tuple[Looked, ...]
     findings: tuple[Finding, ...]
+    incidents: tuple[Incident, ...] = ()
 
     def of(self, tables: Iterable[str]) -> tuple[Finding, ...]:
         """Findings about some tables."""
@@ -149,10 +122,8 @@ def watch(
     looked, findings = _judged(workspace, manifest, today)
     behind = late(workspace, now, is_open, waiting)
     order = {name: i for i, name in enumerate(TABLES)}
-    return Watched(
-        now, manifest.id, today, looked,
-        tuple(sorted([*behind, *findings], key=lambda f: (order[f.table], f.kind, f.column))),
-    )  # fmt: skip
+    found = tuple(sorted([*behind, *findings], key=lambda f: (order[f.table], f.kind, f.column)))
+    return Watched(now, manifest.id, today, looked, found, settle(workspace, found, now))
 
 
 def _judged(
@@ -338,6 +309,7 @@ def late(
         waiting: as for `watch`.
     """
     found = []
+    accepted = accepted_in(workspace)
     told = freshness.report(workspace, now, is_open, waiting)
     if is_open is None and any(table.standing == "stale" for table in told.tables):
         # Perhaps a holiday; calendars are slow to load, so only now.
@@ -348,6 +320,9 @@ def late(
             continue
         if table.newest is None or table.usual is None:
             continue
+        right = accepted.get((table.table, MonitorKind.FRESHNESS, ""))
+        if right is not None and table.newest <= right.until:
+            continue  # somebody said that it ends there
         found.append(
             Finding(
                 table.table, MonitorKind.FRESHNESS, "", table.newest, table.newest,
@@ -421,20 +396,6 @@ def last_findings(workspace: Workspace) -> tuple[Finding, ...]:
         return ()
 
 
-def finding_from(raw: Mapping[str, Any]) -> Finding:
-    """A finding from what `finding_to` made of it."""
-    days = {name: date.fromisoformat(raw[name]) for name in ("since", "until")}
-    return Finding(**{**raw, **days, "kind": MonitorKind(raw["kind"])})
-
-
-def finding_to(found: Finding) -> dict[str, Any]:
-    """A finding as plain values, for JSON."""
-    return {
-        **asdict(found), "kind": str(found.kind), "since": found.since.isoformat(),
-        "until": found.until.isoformat(),
-    }  # fmt: skip
-
-
 def _keep(
     workspace: Workspace, key: str, manifest: Manifest, today: Today,
     looked: tuple[Looked, ...], findings: tuple[Finding, ...],
@@ -451,11 +412,8 @@ def _keep(
 
 
 __all__ = [
-    "Finding",
     "Looked",
     "Watched",
-    "finding_from",
-    "finding_to",
     "last_findings",
     "late",
     "source_of",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from keepwell.core.text import day, number, percent, tr
 from keepwell.observe.mapping_monitor import MonitorKind
-from keepwell.observe.monitors.watch import Finding
+from keepwell.observe.monitors.finding import Finding
 
 TITLES: Final[dict[MonitorKind, str]] = {
     MonitorKind.FRESHNESS: "Late",
