@@ -88,7 +88,7 @@ def _short_column(value: Any) -> Any:
 def _known_label(value: str) -> str:
     """Built-in labels, and those of installed packages; `warn` itself is not imported here."""
     added = sorted(entry.name for entry in entry_points(group="keepwell.labels"))
-    known = ["exit", "silence", *added]
+    known = ["exit", "exit_any", "outflow", "silence", "dormant", *added]
     if value not in known:
         raise ValueError(" or ".join(f"'{name}'" for name in known))
     return value
@@ -221,8 +221,11 @@ class Label(_Part):
     """The primary label: what is predicted.
 
     Attributes:
-        name: the definition: `exit`, `silence`, or one that a package adds.
-        by: exit only: `units` (no positive unit left) or `value` (at most 5 % left).
+        name: the definition: `exit`, `exit_any`, `outflow`, `silence`, `dormant`, or one that a
+            package adds.
+        by: exit and exit_any: `units` (no positive unit left) or `value` (at most 5 % left).
+        share: outflow only: net outflow over the average assets before that counts.
+        days: dormant only: days without activity that count.
         horizon: how far ahead, 'Nd' or 'Nmo'.
         gap: days left out between as_of and the horizon's start.
     """
@@ -231,6 +234,8 @@ class Label(_Part):
     by: Literal["units", "value"] = "units"
     horizon: Span = "6mo"
     gap: Span = "0d"
+    share: float = Field(0.5, gt=0, le=1)
+    days: int = Field(180, ge=1)
 
 
 class Every(_Part):
