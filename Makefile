@@ -17,7 +17,7 @@ unexport CI BUILD_NUMBER
 unexport PYTHONDONTWRITEBYTECODE
 
 # Made anew each time, of what the code is now.
-.PHONY: $(BROKER) demo demo-world demo-loop test check browser bench accuracy world desk pages pictures release docs lock clean
+.PHONY: $(BROKER) demo demo-world demo-loop test check browser bench accuracy world desk pages pictures connectors release docs lock clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml
@@ -64,10 +64,13 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Report and pages are opened in a real Chromium, which is fetched where it can be.
+# Report and pages are opened in a real Chromium, and MySQL as a source is read from a real MariaDB,
+# which are fetched where they can be.
 browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || echo "no Chromium: install it, or the tests of the pages fail"
+	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get install -qq -y --no-install-recommends mariadb-server-core >/dev/null; } || echo "no MariaDB: the tests of MySQL as a source are skipped"
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/indicators.py --markdown docs/reference/benchmarks-indicators.md
@@ -88,6 +91,10 @@ desk: $(VENV)/dev.stamp
 
 pages: $(VENV)/dev.stamp browser
 	$(BIN)/python benchmarks/pages.py --markdown
+
+# What each kind of source costs: docs/reference/benchmarks-connectors.md.
+connectors: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/connectors.py --rows 60000 --rounds 2 --markdown docs/reference/benchmarks-connectors.md
 
 # The pictures that docs/ shows, taken by the tests of the pages.
 pictures: $(VENV)/dev.stamp browser

@@ -65,7 +65,8 @@ def _parameter(parameter: click.Parameter) -> str:
 
 
 def _settings() -> str:
-    from keepwell.observe import mapping, mapping_monitor, mapping_value
+    from keepwell.observe import mapping, mapping_monitor, mapping_source, mapping_value
+    from keepwell.observe.connectors import database, drops, excel
 
     lines = [
         "# Settings: keepwell.yaml",
@@ -77,6 +78,11 @@ def _settings() -> str:
         mapping.Mapping,
         mapping.Source,
         mapping.ColumnSpec,
+        mapping_source.Increment,
+        excel.ExcelOptions,
+        database.DatabaseOptions,
+        database.ServerOptions,
+        drops.DropsOptions,
         mapping.TableMap,
         mapping.Market,
         mapping.Label,
@@ -137,6 +143,9 @@ def _api() -> str:
 
 def _setting(model: type[BaseModel]) -> list[str]:
     summary, meanings = _docstring(model)
+    for base in model.__mro__[1:]:
+        if isinstance(base, type) and issubclass(base, BaseModel):
+            meanings = {**_docstring(base)[1], **meanings}
     rows = [
         f"| `{field.alias or name}` | {_default(field)} | {_cell(meanings[name])} |"
         for name, field in model.model_fields.items()

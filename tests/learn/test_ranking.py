@@ -12,7 +12,7 @@ from keepwell.core.days import parse_as_of
 from keepwell.learn.ranking import ACTIVITY, newest, rank, unscored_counts
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
-from keepwell.observe.indicators import INDICATORS
+from keepwell.observe.indicators.registry import model_inputs
 from keepwell.warn.dataset import unlabelled
 from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import Note
@@ -107,11 +107,12 @@ def test_activity_tables_and_their_columns_are_in_the_contract():
         assert column in {c.name for c in TABLES[table].columns}
 
 
-def test_coverage_is_a_share_of_the_catalogue(done, engine):
+def test_coverage_is_a_share_of_the_models_input_list(done, engine):
     ranking = done[1].ranking
     scored = [c for c, has in zip(ranking.clients, ranking.scored, strict=True) if has]
-    frame = engine.compute(ranking.as_of, clients=scored)
-    share = (~np.isnan(frame.values)).sum(axis=1) / len(INDICATORS)
+    listed = model_inputs()
+    frame = engine.compute(ranking.as_of, clients=scored, indicators=listed)
+    share = (~np.isnan(frame.values)).sum(axis=1) / len(listed)
     np.testing.assert_allclose(ranking.coverage[ranking.scored], share, rtol=1e-12)
 
 

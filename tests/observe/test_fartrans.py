@@ -8,18 +8,25 @@ from pathlib import Path
 import pytest
 
 from keepwell.observe.check import CheckReport, check
+from keepwell.observe.ingest import ingest
+from keepwell.observe.monitors.watch import watch
 from keepwell.observe.workspace import Workspace
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fartrans"
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> CheckReport:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     folder = tmp_path_factory.mktemp("fartrans") / "ws"
     folder.mkdir()
     shutil.copy(EXAMPLE / "keepwell.yaml", folder)
     shutil.copytree(EXAMPLE / "data", folder / "data")
-    return check(Workspace.open(folder))
+    return Workspace.open(folder)
+
+
+@pytest.fixture(scope="module")
+def report(workspace: Workspace) -> CheckReport:
+    return check(workspace)
 
 
 def test_every_row_is_taken_and_no_client_is_dropped(report: CheckReport) -> None:
@@ -36,6 +43,14 @@ def test_every_row_is_taken_and_no_client_is_dropped(report: CheckReport) -> Non
     }
     assert all(t.rows.quarantined == t.rows.ignored == 0 for t in report.tables)
     assert report.clients_without_profile == 983
+
+
+def test_the_monitors_are_silent_as_of_its_own_day(workspace: Workspace) -> None:
+    tables = ["trade", "first_purchase", "price", "index_price"]
+    assert ingest(workspace, tables).findings == ()
+    found = watch(workspace)
+    assert (found.today.by, found.today.day.isoformat()) == ("rank", "2022-01-01")
+    assert {t.table for t in found.tables if t.length} == {"trade", "first_purchase", "price"}
 
 
 def test_the_data_is_small_and_the_page_beside_it_says_whose_it_is() -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from keepwell.observe.ingest import ingest
 from keepwell.observe.workspace import Workspace
 
+from .views import CLOSES, EVENTS
 from .world import World, date_of
 
 MONEY = {
@@ -23,11 +24,15 @@ MONEY = {
     "cash_flow": ("amount",),
     "balance": ("cash", "securities", "margin_debt"),
     "holding": ("cost", "value"),
+    "margin": ("debt", "credit_limit"),
 }
-EIGHTHS = {"trade": ("quantity",), "holding": ("quantity",), "price": ("close",)}
-CLOCKED = frozenset({"trade", "first_purchase", "cash_flow", "session", "contact"}) | frozenset(
-    {"balance", "holding", "price", "index_price"}
-)
+EIGHTHS = {
+    "trade": ("quantity",),
+    "holding": ("quantity",),
+    "price": ("close",),
+    "custody_transfer": ("quantity",),
+}
+CLOCKED = frozenset({*EVENTS, *CLOSES})
 _DECIMAL = pa.decimal128(28, 8)
 
 

@@ -19,8 +19,11 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from .sql_contacts import DIGITAL_MORE, MARKET_MORE, MARKETING, SERVICE_MORE
 from .sql_digital import DIGITAL
 from .sql_funding import FUNDING
+from .sql_holdings import PORTFOLIO_MORE, RELATIONSHIP
+from .sql_money import ACTIVITY_MORE, FUNDING_MORE, PERFORMANCE, RHYTHM_MORE
 from .sql_portfolio import CLIENT, PORTFOLIO
 from .sql_service import MARKET, SERVICE
 from .sql_trading import RHYTHM, TRADING
@@ -37,6 +40,16 @@ SQL: dict[str, str] = {
     **PORTFOLIO,
     **CLIENT,
     **MARKET,
+    **ACTIVITY_MORE,
+    **RHYTHM_MORE,
+    **FUNDING_MORE,
+    **PERFORMANCE,
+    **DIGITAL_MORE,
+    **SERVICE_MORE,
+    **MARKETING,
+    **PORTFOLIO_MORE,
+    **RELATIONSHIP,
+    **MARKET_MORE,
 }
 """Indicator id to its SQL expression for one client ``c``."""
 

@@ -20,15 +20,15 @@ SERVICE: dict[str, str] = {
 
 
 def _level(ago: int = 0) -> str:
-    return f"(select close from market where day < c.d - {ago} order by day desc limit 1)"
+    return f"(select close from market, now where day < d - {ago} order by day desc limit 1)"
 
 
-def _index_change(window: int) -> str:
-    recent = f"(select max(day) from market where day < c.d) >= c.d - {window}"
+def index_change(window: int) -> str:
+    recent = f"(select max(day) >= max(d) - {window} from market, now where day < d)"
     return f"(case when {recent} then {divide(_level(), _level(window))} - 1 end)"
 
 
-def _volatility(window: int) -> str:
+def volatility(window: int) -> str:
     return f"""(
         select case when min(close) > 0 and count(*) >= 3 then stddev_samp(r) * sqrt(252) end
         from (
@@ -39,14 +39,14 @@ def _volatility(window: int) -> str:
 
 MARKET: dict[str, str] = {
     "index_level": _level(),
-    **{f"index_change_{w}d": _index_change(w) for w in (30, 90)},
-    **{f"index_volatility_{w}d": _volatility(w) for w in (30, 90)},
+    **{f"index_change_{w}d": index_change(w) for w in (30, 90)},
+    **{f"index_volatility_{w}d": volatility(w) for w in (30, 90)},
     "index_drawdown_180d": """(
         select case when max(close) > 0 then 1 - arg_max(close, day) / max(close) end
         from market, now
         where day >= d - 180 and day < d)""",
     "value_change_beyond_market_90d": (
-        f"({PORTFOLIO['holdings_value_change_90d']}) - {_index_change(90)}"
+        f"({PORTFOLIO['holdings_value_change_90d']}) - {index_change(90)}"
     ),
 }
 """Family market."""

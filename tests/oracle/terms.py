@@ -9,12 +9,54 @@ window of a table is read once per instant.
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 
 from .views import AGOS
 
 Window = tuple[str, int, bool]
 MEASURES: dict[Window, dict[str, str]] = {}
 """(table, window, previous?) to {aggregate: name of its column in ``m``}."""
+
+
+CLOSEST: dict[tuple[str, str, int], dict[str, str]] = {}
+"""(kind of look back, table, ago) to {expression: name of its column in ``m``}."""
+_ROWS = {
+    # the rows x of a client c that an expression is about, and whether it is an aggregate
+    "latest": (
+        (
+            "left join (select * from {table} where day < (select d from now) - {ago} "
+            "qualify row_number() over (partition by client_id order by day desc) = 1) as x "
+            "on x.client_id = c.client_id"
+        ),
+        False,
+    ),
+    "day": (
+        (
+            "left join (select *, max(day) over (partition by client_id) as newest from {table} "
+            "where day < (select d from now) - {ago}) as x "
+            "on x.client_id = c.client_id and x.day = x.newest"
+        ),
+        True,
+    ),
+    "ever": ("left join {table} as x on x.client_id = c.client_id", True),
+    "mean": (
+        (
+            "left join {table} as x on x.client_id = c.client_id "
+            "and x.day < c.d - {ago} and x.day >= c.d - {ago} - 60"
+        ),
+        True,
+    ),
+}
+
+
+def closest(kind: str, table: str, what: str, ago: int = 0) -> str:
+    """An expression on what lies closest before the start of day D - ago, as ``_ROWS`` says.
+
+    Absent when no declared span of the table begins before that day.
+    """
+    columns = CLOSEST.setdefault((kind, table, ago), {})
+    name = f"{kind}_{table}_{ago}_{len(columns)}"
+    return f"m.{columns.setdefault(what, name)}"
 
 
 def over(table: str, what: str, window: int, *, prev: bool = False) -> str:
@@ -38,26 +80,42 @@ def gather(con: duckdb.DuckDBPyConnection) -> None:
         for column in ("positions", "priced", "value", "largest", "concentration")
         for ago in AGOS
     )
-    con.execute(f"""
-        create or replace temp table measures as
-        select client_id, {portfolio} from portfolio group by client_id""")
+    parts = [f"select client_id, {portfolio} from portfolio group by client_id"]
     for (table, window, prev), columns in MEASURES.items():
         told = con.execute(
             "select days, told from cover where name = ? and w = ? and prev = ?",
             [table, window, prev],
-        ).fetchone() or (None, False)
+        ).fetchall() or [(None, False)]
         low, high = ("d - 2 * {0}", "d - {0} - 1") if prev else ("d - {0}", "d")
         inside = f"x.day between {low.format(window)} and {high.format(window)}"
         wanted = ", ".join(
-            f"case when {told[1]} then {what} end as {name}" for what, name in columns.items()
+            f"case when {told[0][1]} then {what} end as {name}" for what, name in columns.items()
         )
-        con.execute(f"""
-            create or replace temp table measures as
-            select * from measures join (
-                select c.client_id, {told[0] or "null"} as days_{table}_{window}_{prev}, {wanted}
-                from people as c left join {table} as x
-                  on x.client_id = c.client_id and {inside}
-                group by c.client_id) using (client_id)""")
+        parts.append(
+            f"select {told[0][0] or 'null'} as days_{table}_{window}_{prev}, {wanted} "
+            f"from people as c left join {table} as x on x.client_id = c.client_id and {inside} "
+            "group by c.client_id"
+        )
+    for (kind, table, ago), columns in CLOSEST.items():
+        begun = con.execute(
+            f"select min(start) < (select d from now) - {ago} from covers where name = ?", [table]
+        ).fetchall()
+        rows, grouped = _ROWS[kind]
+        wanted = ", ".join(
+            f"case when {bool(begun[0][0])} then {what} end as {name}"
+            for what, name in columns.items()
+        )
+        parts.append(
+            f"select {wanted} from people as c {rows.format(table=table, ago=ago)}"
+            f"{' group by c.client_id, c.d' if grouped else ''}"
+        )
+    # Every part has one row per client in the same order, so that columns can stand side by side.
+    side = [con.sql(f"{part} order by {'' if n == 0 else 'c.'}client_id").to_arrow_table()
+            for n, part in enumerate(parts)]  # fmt: skip
+    columns = {name: part[name] for part in side for name in part.column_names}
+    con.register("measured", pa.table(columns))
+    con.execute("create or replace temp table measures as select * from measured")
+    con.unregister("measured")
 
 
 def held(column: str, ago: int = 0) -> str:
@@ -85,23 +143,20 @@ def covered(table: str, window: int) -> str:
     return f"m.days_{table}_{window}_False"
 
 
-def begun(table: str, ago: int = 0) -> str:
-    """Whether a declared span of the table begins before day D - ago."""
-    return f"((select min(start) from covers where name = '{table}') < c.d - {ago})"
-
-
 def since(table: str, which: str = "max") -> str:
     """Days since the local day of the latest (``max``) or earliest (``min``) row known."""
-    day = f"(select {which}(x.day) from {table} as x where x.client_id = c.client_id)"
-    return f"(case when {begun(table)} then c.d - {day} end)"
+    return closest("ever", table, f"c.d - {which}(x.day)")
 
 
 def latest(table: str, what: str, ago: int = 0) -> str:
     """An expression on the client's latest close-of-day row before the start of day D - ago."""
-    return (
-        f"(case when {begun(table, ago)} then (select {what} from {table} as x "
-        f"where x.client_id = c.client_id and x.day < c.d - {ago} order by x.day desc limit 1) end)"
-    )
+    return closest("latest", table, what, ago)
+
+
+def mean_of_20(table: str, what: str, ago: int = 0) -> str:
+    """Mean of the latest 20 close-of-day values before D - ago; at least 10, within 60 days."""
+    kept = f"(list({what} order by x.day desc) filter (where ({what}) is not null))[1:20]"
+    return closest("mean", table, f"case when len({kept}) >= 10 then list_avg({kept}) end", ago)
 
 
 def divide(above: str, below: str) -> str:

@@ -29,7 +29,8 @@ from .views import EVENTS
 from .world import MICRO, World, draw_world, local_day
 
 DAY = timedelta(days=1)
-MARKET_ONLY = {name for name, item in INDICATORS.items() if item.sources == ("index_price",)}
+AROUND = {"index_price", "news", "outage"}
+MARKET_ONLY = {name for name, item in INDICATORS.items() if set(item.sources) <= AROUND}
 
 
 @dataclasses.dataclass
@@ -171,11 +172,17 @@ TIMELESS = (known_at_once, first_revisions)
 
 
 def windowed(*sources: str) -> set[str]:
-    """Indicators over windows of event tables, by the catalogue's text."""
+    """Indicators over windows of event tables, by the catalogue's text.
+
+    Of the first list only: rows of the rarer tables seldom lie on the first day of a window, and
+    it is the same kernel that adds them up.
+    """
     return {
         name
         for name, item in INDICATORS.items()
-        if "window of" in item.definition and set(item.sources) & set(sources)
+        if item.input_list == 1
+        and "window of" in item.definition
+        and set(item.sources) & set(sources)
     }
 
 
@@ -183,7 +190,8 @@ def windowed(*sources: str) -> set[str]:
     ("alter", "expected"),
     [
         (known_at_once, set(INDICATORS)),
-        (first_revisions, set(INDICATORS)),
+        # A subscription's instant is part of its key: no correction can move it.
+        (first_revisions, set(INDICATORS) - {"days_since_subscription"}),
         (edges_moved, windowed(*EVENTS)),
         (as_of_included, {"trade_count_7d", "login_count_7d"}),
     ],

@@ -19,8 +19,11 @@ from .world import World, day_of, local_day
 from .world_schema import KEYS, SCHEMAS
 
 _AT = pa.timestamp("us", "UTC")
-EVENTS = ("trade", "first_purchase", "cash_flow", "session", "contact")
-CLOSES = ("balance", "holding", "price", "index_price")
+EVENTS = (
+    "trade", "first_purchase", "cash_flow", "session", "contact", "custody_transfer",
+    "exit_request", "subscription", "view", "complaint", "survey", "touch", "news", "outage",
+)  # fmt: skip
+CLOSES = ("balance", "holding", "margin", "price", "index_price")
 
 
 def open_world(world: World) -> duckdb.DuckDBPyConnection:
@@ -34,11 +37,12 @@ def open_world(world: World) -> duckdb.DuckDBPyConnection:
         rows = world.tables.get(name, schema.empty_table())
         con.register("incoming", rows)
         con.execute(f"create table all_{name} as select distinct * from incoming")
-        if name in EVENTS:
+        if name in (*EVENTS, "service"):
+            clock = "valid_from" if name == "service" else "at"
             con.execute(f"""
                 create or replace table all_{name} as
                 select f.*, calendar.day, calendar.hour
-                from all_{name} as f asof join calendar on f."at" >= calendar.starts""")
+                from all_{name} as f asof join calendar on f."{clock}" >= calendar.starts""")
         con.unregister("incoming")
     _register(con, "agos", pa.table({"ago": pa.array(AGOS, pa.int64())}))
     _register(con, "present", pa.table({"name": pa.array(list(world.tables), pa.string())}))
@@ -85,15 +89,15 @@ def look(con: duckdb.DuckDBPyConnection, world: World, t: datetime) -> None:
     and ``hour``, the local day and wall-clock hour), ``balance``, ``holding``, ``price``,
     ``index_price``, ``instrument``, ``profile`` (each client's row in force), ``people`` (who
     exists), ``cover``, ``first_seen`` (first day of each client's instruments),
-    ``snaps``, ``held``, ``portfolio``, ``market`` and ``now`` (one row: ``t``, its
-    local day ``d``).
+    ``snaps``, ``held``, ``portfolio``, ``worth``, ``account``, ``served``, ``ties``, ``market``
+    and ``now`` (one row: ``t``, its local day ``d``).
     """
     con.execute(
         "create or replace temp table now as select ?::timestamptz as t, ?::bigint as d",
         [t, local_day(t, world.zone)],
     )
     for name in SCHEMAS:
-        key = ", ".join(KEYS[name])
+        key = ", ".join(f'"{column}"' for column in KEYS[name])
         con.execute(f"""
             create or replace temp table seen_{name} as
             select * from all_{name} where known_at <= (select t from now)
@@ -112,6 +116,9 @@ def look(con: duckdb.DuckDBPyConnection, world: World, t: datetime) -> None:
         create or replace temp table profile as
         select * from seen_client where valid_from < (select t from now)
         qualify row_number() over (partition by client_id order by valid_from desc) = 1""")
+    con.execute("create or replace temp table account as select * from seen_account")
+    con.execute(SERVED)
+    con.execute(TIES)
     con.execute(PEOPLE)
     con.execute(COVER)
     con.execute("""
@@ -127,14 +134,33 @@ def look(con: duckdb.DuckDBPyConnection, world: World, t: datetime) -> None:
     con.execute(SNAPS, {"full_days": world.full_days})
     con.execute(HELD)
     con.execute(PORTFOLIO)
+    con.execute(WORTH)
     con.execute(
         "create or replace temp table market as select * from index_price where series = ?",
         [world.index],
     )
 
 
+SERVED = """
+    create or replace temp table served as
+    select *, lag(manager_id) over w as manager_before, lag(adviser_id) over w as adviser_before,
+           lag(wecom) over w as wecom_before, row_number() over w as place,
+           row_number() over (partition by client_id order by valid_from desc) = 1 as newest
+    from seen_service where valid_from < (select t from now)
+    window w as (partition by client_id order by valid_from)"""
+"""Service rows in force by now, each beside the one before."""
+
+TIES = """
+    create or replace temp table ties as
+    select * from seen_relation, now
+    where since is null or since - date '1970-01-01' < d"""
+"""Ties between clients that have begun."""
+
 ACTIVITIES = ("trade", "first_purchase", "cash_flow", "session", "contact")
-SIGNS_OF_LIFE = ("profile", *ACTIVITIES, "balance", "holding")
+SIGNS_OF_LIFE = (
+    "profile", *ACTIVITIES, "balance", "holding", "custody_transfer", "exit_request",
+    "subscription", "view", "complaint", "survey",
+)  # fmt: skip
 PEOPLE = f"""
     create or replace temp table people as
     select distinct client_id, t, d
@@ -267,3 +293,19 @@ PORTFOLIO = """
                as concentration
     from sums, mapped"""
 """One row per client and ago: positions, those priced, their value, largest and Herfindahl."""
+
+WORTH = """
+    create or replace temp table worth as
+    select h.ago, h.client_id, h.instrument_id, i.category, i.sector,
+           substr(i.risk_level, 2)::integer as risk,
+           i.maturity_on - date '1970-01-01' as matures,
+           round((h.quantity::hugeint * q.close)::double / 1e14) as value
+    from held as h
+    left join instrument as i using (instrument_id)
+    left join (
+        select x.ago, p.series, arg_max(p.close, p.day) as close
+        from (select distinct ago from agos) as x cross join now
+        join price as p on p.day < now.d - x.ago
+        group by all) as q on q.ago = h.ago and q.series = h.instrument_id
+    where h.quantity > 0"""
+"""Positions held at X with their value (NULL without a price) and what the instrument is."""

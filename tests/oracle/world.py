@@ -11,7 +11,7 @@ carries them into a workspace through the public ingest path.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from .world_more import enrich, more
 from .world_schema import SCHEMAS
 
 Row = dict[str, Any]
@@ -203,23 +204,35 @@ def draw_world(seed: int, *, clients: int | None = None, whole: bool = False) ->
     _holdings(draw, full_days)
     _prices(draw)
     _index(draw)
+    rest = replace(draw, rng=np.random.default_rng([seed % 2**32, 1]), rows={})
+    enrich(rest, draw.rows)
+    more(rest)
     _duplicates(draw)
+    _duplicates(rest)
     tables = {name: _table(name, rows, draw.rng) for name, rows in draw.rows.items()}
     for name in [] if whole else _absent(draw, sorted(tables)):
         del tables[name]
+    covers = _declared(draw, sorted(tables), whole)
+    others = {name: _table(name, rows, rest.rng) for name, rows in rest.rows.items()}
+    others = {name: x for name, x in sorted(others.items()) if whole or not rest.chance(0.1)}
+    covers |= _declared(rest, sorted(others), whole)
+    tables |= others
     return World(
         seed=seed,
         zone=zone,
         currency=draw.currency,
         tables=tables,
-        covers={
-            name: [(draw.first_day - 5, None)] if whole else _covers(draw)
-            for name in sorted(tables)
-        },
+        covers=covers,
         full_days=full_days and "holding" in tables,
         as_ofs=as_ofs,
         index="IDX" if "index_price" in tables else None,
     )
+
+
+def _declared(
+    draw: _Draw, names: list[str], whole: bool
+) -> dict[str, list[tuple[int, int | None]]]:
+    return {name: [(draw.first_day - 5, None)] if whole else _covers(draw) for name in names}
 
 
 def _as_ofs(rng: np.random.Generator, zone: ZoneInfo) -> tuple[datetime, ...]:
@@ -339,7 +352,7 @@ def _corrected(draw: _Draw, table: str, row: Row, change: Row, p: float = 0.12) 
         known = max(known + wait, draw.known(known))
         row = {**row, **change, "known_at": known, "revision": revision}
         if "at" in row and (not change or draw.chance(0.3)):
-            row["at"] = min(draw.instant(row["client_id"]), known)
+            row["at"] = min(draw.instant(row.get("client_id", "")), known)
         draw.add(table, row)
 
 

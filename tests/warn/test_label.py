@@ -205,7 +205,7 @@ def test_spans_cover_only_what_they_join():
 
 
 def test_unknown_label_names_the_nearest(engine):
-    assert {"exit", "silence"} <= set(LABELS)
+    assert {"exit", "exit_any", "outflow", "silence", "dormant"} <= set(LABELS)
     with pytest.raises(UsageError, match="exit"):
         labels(engine, LabelDefinition(name="exits"))
 
@@ -213,7 +213,8 @@ def test_unknown_label_names_the_nearest(engine):
 def test_every_code_and_definition_has_words_in_both_languages():
     for words in WORDS.values():
         assert words in catalogue()
-    for definition in (UNITS, VALUE, LabelDefinition(name="silence")):
+    others = [LabelDefinition(name=n) for n in ("silence", "dormant", "outflow", "exit_any")]
+    for definition in (UNITS, VALUE, *others, LabelDefinition(name="exit_any", by="value")):
         assert definition.words("en") != definition.words("zh")
         assert "6个月" in definition.words("zh")
         late = replace(definition, gap="45d")

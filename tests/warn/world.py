@@ -24,6 +24,7 @@ SQL = {
     ),
     "exit_request": 'select request_id, client_id, "at", kind, completed_at from exit_request',
     "balance": "select client_id, day, cash, securities from balance",
+    "cash_flow": 'select flow_id, client_id, "at", kind, amount, failure_reason from cash_flow',
 }
 COVERS = [["2019-01-01", "2023-01-01"]]
 TYPES = {
@@ -52,7 +53,7 @@ def build(folder, full_days=True, trade_covers=None, delay="0d", **tables):
         pq.write_table(pa.table(arrays), folder / f"{name}.parquet")
         sources[name] = {"path": f"{name}.parquet", "allow_empty": True}
         mapped[name] = {"sql": SQL[name]}
-        if name in ("trade", "holding", "price", "balance", "custody_transfer", "exit_request"):
+        if name != "client":
             mapped[name]["covers"] = COVERS
     mapped["trade"] |= {"covers": trade_covers or COVERS, "delay": delay}
     if "holding" in mapped:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keepwell.cli.ingest import show_sources
 from keepwell.cli.terminal import (
     JsonOption,
     WorkspaceOption,
@@ -57,6 +58,7 @@ def _print(report: CheckReport) -> None:
         ],
         right=(1, 2, 3),
     )
+    show_sources(report.sources)
     refused = [(t.table, t.rows.reasons) for t in report.tables]
     refused += [(s.source, s.reasons) for s in report.sources]
     faults = [[name, code, count] for name, codes in refused for code, count in codes.items()]

@@ -315,6 +315,7 @@ REASONS: dict[str, str] = {
     "cell.too-large": "{value!r} is too large to be true",
     "cell.too-long": "longer than 200 characters",
     "cell.unknown-currency": "{value!r} is not an ISO 4217 currency",
+    **sources.REASONS,
     "row.before-opening": "{value!r} is before the client's relationship was opened",
     "row.conflict": "same key as another row, other content, and no higher revision",
     "row.in-future": "{value!r} is after the moment of this ingest",

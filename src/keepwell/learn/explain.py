@@ -9,6 +9,7 @@ from typing import Any
 from keepwell.core.days import parse_as_of
 from keepwell.core.errors import DataError, UsageError
 from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.indicators.registry import model_inputs
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.dataset import unlabelled
 from keepwell.warn.models.base import sigmoid
@@ -112,7 +113,8 @@ def explain_client(
     values = {
         name: float(v) for name, v in zip(frame.names, frame.values[0], strict=True) if v == v
     }
-    coverage = len(values) / max(len(frame.names), 1)
+    listed = model_inputs()
+    coverage = sum(name in values for name in listed) / max(len(listed), 1)
     if note != Note.SCORED:
         return ClientExplanation(
             client, at, version.id, note, None, None, None, coverage, None, None, {}, values

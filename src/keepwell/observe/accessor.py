@@ -12,7 +12,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from keepwell.observe.indicators.needs import EVENT_TABLES, Need
+from keepwell.observe.accessor_states import Accounts, News, Outages, Relations, Service
+from keepwell.observe.indicators.needs import DAY_TABLES, EVENT_TABLES, Need
 
 Array = npt.NDArray[np.float64]
 Answers = Callable[[Need], Array]
@@ -31,9 +32,14 @@ class Windows:
     def __init__(self, n: int, as_of: datetime, day: int, answers: Answers) -> None:
         self.n, self.as_of, self.day = n, as_of, day
         self._tables = {name: TableWindows(name, answers) for name in EVENT_TABLES}
+        self._days = {name: DayWindows(name, answers) for name in DAY_TABLES}
+        self._tables.update(self._days)
         self.position = PositionWindows(answers)
         self.market = MarketWindows(answers)
         self.client = ClientAttributes(answers)
+        self.account, self.service = Accounts(answers), Service(answers)
+        self.relation = Relations(answers)
+        self.news, self.outage = News(answers), Outages(answers)
 
     def table(self, name: str) -> TableWindows:
         """The windows of an event table.
@@ -69,9 +75,54 @@ class Windows:
         return self._tables["contact"]
 
     @property
-    def balance(self) -> TableWindows:
+    def balance(self) -> DayWindows:
         """Daily balances."""
-        return self._tables["balance"]
+        return self._days["balance"]
+
+    @property
+    def custody_transfer(self) -> TableWindows:
+        """Securities moved from or to another broker."""
+        return self._tables["custody_transfer"]
+
+    @property
+    def exit_request(self) -> TableWindows:
+        """Requests to leave."""
+        return self._tables["exit_request"]
+
+    @property
+    def margin(self) -> DayWindows:
+        """Margin account, day by day."""
+        return self._days["margin"]
+
+    @property
+    def subscription(self) -> TableWindows:
+        """Subscriptions to issues, contracts, data levels, plans."""
+        return self._tables["subscription"]
+
+    @property
+    def view(self) -> TableWindows:
+        """Pages and features looked at."""
+        return self._tables["view"]
+
+    @property
+    def complaint(self) -> TableWindows:
+        """Complaints."""
+        return self._tables["complaint"]
+
+    @property
+    def survey(self) -> TableWindows:
+        """Answers to surveys."""
+        return self._tables["survey"]
+
+    @property
+    def touch(self) -> TableWindows:
+        """Contacts that the broker began."""
+        return self._tables["touch"]
+
+    @property
+    def holding(self) -> DayWindows:
+        """Holdings with their cost, day by day."""
+        return self._days["holding"]
 
 
 class TableWindows:
@@ -136,6 +187,30 @@ class TableWindows:
     def clumpiness(self, window: int = 180, prev: bool = False) -> Array:
         """Entropy clumpiness of the active days, 0 (even) to 1; absent without active days."""
         return self._ask("clumpiness", window=window, prev=prev)
+
+
+class DayWindows(TableWindows):
+    """A close-of-day table: also what is asked of whole days (see day_kernel.py)."""
+
+    def close(self, measure: str, ago: int = 0) -> Array:
+        """Value of the latest day before D - ago, its rows combined; absent without one."""
+        return self._ask("close", measure, ago=ago)
+
+    def mean_20(self, measure: str, ago: int = 0) -> Array:
+        """Mean of the latest 20 days' values before D - ago; absent below 10 within 60 days."""
+        return self._ask("mean_20", measure, ago=ago)
+
+    def high(self, measure: str, window: int) -> Array:
+        """Largest day value of a window; absent without one."""
+        return self._ask("high", measure, window)
+
+    def low(self, measure: str, window: int) -> Array:
+        """Least day value of a window; absent without one."""
+        return self._ask("low", measure, window)
+
+    def negative_days(self, measure: str) -> Array:
+        """Days for which the day values have been below 0 without a break; 0 when they are not."""
+        return self._ask("negative_days", measure)
 
 
 class PositionWindows:
@@ -239,6 +314,38 @@ class PositionWindows:
         """Share of the positions whose category begins with a word; absent without any."""
         return self._ask("share_of", ago=ago, measure=prefix)
 
+    def value_share_of(self, prefix: str, ago: int = 0) -> Array:
+        """Share of the value whose category begins with a word; absent where the value is 0."""
+        return self._ask("value_share_of", ago=ago, measure=prefix)
+
+    def maturing_count(self) -> Array:
+        """Positions whose instrument matures on D or in the 29 days after it."""
+        return self._ask("maturing_count")
+
+    def maturing_share(self) -> Array:
+        """Their share of the value; absent where the value is 0."""
+        return self._ask("maturing_share")
+
+    def next_maturity(self) -> Array:
+        """Days from D to the next maturity of a position; absent without one."""
+        return self._ask("next_maturity")
+
+    def risk(self, ago: int = 0) -> Array:
+        """Mean product risk, 1 to 5, weighted by value, of those whose risk is known."""
+        return self._ask("risk", ago=ago)
+
+    def risky_share(self, ago: int = 0) -> Array:
+        """Share of the value at risk R4 or R5, of those whose risk is known."""
+        return self._ask("risky_share", ago=ago)
+
+    def sector_top(self, ago: int = 0) -> Array:
+        """Largest share of the value in one sector, of those whose sector is known."""
+        return self._ask("sector_top", ago=ago)
+
+    def drift(self, window: int) -> Array:
+        """Half the sum of the changes of the categories' shares of the value."""
+        return self._ask("drift", window=window)
+
 
 class MarketWindows:
     """The workspace's index, the same number for every client; float64 [n] (market.py)."""
@@ -264,6 +371,14 @@ class MarketWindows:
     def drawdown(self, window: int) -> Array:
         """One minus the latest close over the highest close of a window."""
         return self._ask("drawdown", window)
+
+    def above_mean(self, window: int) -> Array:
+        """Latest close over the mean close of a window, minus 1."""
+        return self._ask("above_mean", window)
+
+    def up_share(self, window: int) -> Array:
+        """Share of a window's closes that are above the close before."""
+        return self._ask("up_share", window)
 
 
 class ClientAttributes:

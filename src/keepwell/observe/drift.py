@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
 import pyarrow as pa
 
+from keepwell.core.errors import DataError
 from keepwell.observe.connectors.base import TYPE_KEY
 
 
@@ -36,3 +41,87 @@ def type_name(column: pa.Field) -> str:
     if pa.types.is_timestamp(kind):
         return "instant" if kind.tz else "local"
     return str(kind)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One column that is not as it was.
+
+    Attributes:
+        kind: 'added', 'removed', 'renamed' (it is gone, and at its place stands one of the same
+            type: told, not acted upon) or 'retyped'.
+        column: its name, before if it had one.
+        expected: its type before; '' for an added one.
+        found: its type now, or the new name of one that seems renamed; '' for a removed one.
+    """
+
+    kind: str
+    column: str
+    expected: str = ""
+    found: str = ""
+
+
+CODES: Final = {
+    "removed": "source.column-gone",
+    "renamed": "source.column-renamed",
+    "retyped": "source.type-changed",
+}
+"""Changes that stop an ingest, and the error each one is."""
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
+    """What became of the columns of a source.
+
+    Args:
+        before: column to type, as they were.
+        now: as they are; '' is the type of a column without values, which fits any.
+
+    Example:
+        >>> changes({"id": "text", "sum": "integer"}, {"id": "text", "total": "integer"})
+        (Change(kind='renamed', column='sum', expected='integer', found='total'),)
+    """
+    places = dict(enumerate(now))
+    gone = {name: place for place, name in enumerate(before) if name not in now}
+    renamed = {
+        name: places[place]
+        for name, place in gone.items()
+        if places.get(place, name) not in before
+        and place in places
+        and now[places[place]] == before[name]
+    }
+    found = [
+        Change("renamed", name, before[name], renamed[name])
+        if name in renamed
+        else Change("removed", name, before[name])
+        for name in gone
+    ]
+    found += [
+        Change("retyped", name, before[name], kind)
+        for name, kind in now.items()
+        if kind and before.get(name) and before[name] != kind
+    ]
+    taken = set(renamed.values())
+    found += [
+        Change("added", name, found=kind)
+        for name, kind in now.items()
+        if name not in before and name not in taken
+    ]
+    return tuple(found)
+
+
+def refuse(source: str, found: Sequence[Change], now: Mapping[str, str]) -> None:
+    """Stop at the first change that could give a select another meaning.
+
+    Raises:
+        DataError: `source.column-gone`, `source.column-renamed`, `source.type-changed`.
+    """
+    for change in found:
+        if change.kind in CODES:
+            raise DataError(
+                CODES[change.kind],
+                source=source,
+                column=change.column,
+                expected=change.expected or "text",
+                found=change.found,
+                columns=", ".join(now),
+            )

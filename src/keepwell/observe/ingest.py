@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from keepwell.core.errors import KeepwellError
-from keepwell.observe import attempts, quarantine, rhythm
+from keepwell.observe import attempts, marks, quarantine, rhythm
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.monitors.finding import Finding, finding_to
@@ -64,6 +64,7 @@ def ingest(
     *,
     force: bool = False,
     now: datetime | None = None,
+    accept: bool = False,
 ) -> IngestReport:
     """Bring what the mapping names into the lake.
 
@@ -77,8 +78,9 @@ def ingest(
         tables: contract tables; default: all that are mapped.
         backfill: treat rows as a backfill although the table is in the lake already.
         progress: told (stage, name, rows).
-        force: read tables although nothing changed.
+        force: read everything again, although nothing changed or only what is new would do.
         now: the instant of the ingest; default: the clock's.
+        accept: take the columns of the sources as they are now, whatever they were.
 
     Returns:
         What was done, and what the monitors say of it.
@@ -93,7 +95,16 @@ def ingest(
     try:
         if waiting(workspace):
             drain(workspace)
-        report = run(workspace, tables, backfill, progress, force=force, now=now, resolve=False)
+        report = run(
+            workspace,
+            tables,
+            backfill,
+            progress,
+            force=force,
+            now=now,
+            resolve=False,
+            accept=accept,
+        )
     except KeepwellError as error:
         if error.code not in ("lake.writer-busy", "spool.busy"):  # somebody else's is under way
             attempts.note(workspace, begun, tables, error)
@@ -112,6 +123,7 @@ def run(
     force: bool,
     now: datetime | None,
     resolve: bool,
+    accept: bool = False,
 ) -> IngestReport:
     """The same, and if wanted close the quarantine's entries that no longer occur."""
     lake = workspace.lake
@@ -125,6 +137,8 @@ def run(
             progress=progress,
             now=now,
             purpose="ingest",
+            whole=force,
+            accept=accept,
         ) as ready,
     ):
         writer.now = ready.now
@@ -136,6 +150,7 @@ def run(
             coverage={t: tuple(mapped[t].coverage) for t in ready.inputs},
             full_days={t: mapped[t].full_days for t in ready.inputs},
             inputs=ready.inputs,
+            marks={t: marks.save(lake.root, kept) for t, kept in ready.marks.items()},
         )
         return IngestReport(
             manifest.id,

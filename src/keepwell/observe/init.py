@@ -136,7 +136,9 @@ class _Finder:
     staged: dict[str, list[Path]] = field(default_factory=dict)
 
     def sources(self) -> list[SourceProposal]:
-        suffixes = {suffix for c in connectors().values() for suffix in c.suffixes}
+        # A database's file does not say which of its tables is meant.
+        whole = [c for c in connectors().values() if not c.increments]
+        suffixes = {suffix for c in whole for suffix in c.suffixes}
         files = sorted(
             p for p in self.data.rglob("*") if p.is_file() and p.suffix.lower() in suffixes
         )
@@ -153,7 +155,8 @@ class _Finder:
             if path.suffix.lower() in (".parquet", ".pq"):
                 source, columns = plain, _parquet_columns(name, path)
             else:
-                source = guess_csv(path)
+                excel = path.suffix.lower() in (".xlsx", ".xlsm")
+                source = plain if excel else guess_csv(path)
                 columns = guess_columns(name, source, path.parent, self.timezone)
                 typed = {c.name: c.spec for c in columns if c.spec}
                 source = source.model_copy(update={"columns": typed})

@@ -121,6 +121,7 @@ class LakeWriter:
         coverage: Mapping[str, Coverage] | None = None,
         full_days: Mapping[str, bool] | None = None,
         inputs: Mapping[str, str] | None = None,
+        marks: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Pin the newest version of every table in a new manifest, if anything changed.
 
@@ -128,6 +129,7 @@ class LakeWriter:
             coverage: spans of day numbers per table; tables not named keep what they had.
             full_days: whether days of a table list all clients; likewise.
             inputs: digest of what made each table; likewise.
+            marks: names of how far each table's sources were read; likewise.
 
         Returns:
             The new manifest, or the newest one when nothing changed.
@@ -145,6 +147,8 @@ class LakeWriter:
                 changes["full_days"] = full_days[name]
             if inputs is not None and name in inputs:
                 changes["inputs"] = inputs[name]
+            if marks is not None and name in marks:
+                changes["marks"] = marks[name]
             tables[name] = replace(state, **changes)
         kept = self.lake.delta(QUARANTINE).version() if self.exists(QUARANTINE) else None
         if old and dict(old.tables) == tables and old.quarantine == kept:

@@ -36,6 +36,7 @@ class TableState:
         coverage: spans [from, until) of day numbers for which the table is complete; None = open.
         full_days: every day present lists all clients (holding).
         inputs: digest of the files and the mapping that made it; '' when written otherwise.
+        marks: names how far its sources were read (`marks`); '' when nothing was kept.
     """
 
     version: int
@@ -47,6 +48,7 @@ class TableState:
     coverage: tuple[tuple[int, int | None], ...] = ()
     full_days: bool = False
     inputs: str = ""
+    marks: str = ""
 
 
 @dataclass(frozen=True)

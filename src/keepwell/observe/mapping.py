@@ -45,9 +45,10 @@ _DAYS = re.compile(r"\d{1,4}d")
 
 def _known_encoding(value: str) -> str:
     try:
-        codecs.lookup(value)
+        if value != "auto":
+            codecs.lookup(value)
     except LookupError:
-        raise ValueError("an encoding such as utf-8, gbk or gb18030") from None
+        raise ValueError("an encoding such as utf-8, gbk or gb18030, or auto") from None
     return value
 
 
@@ -87,7 +88,7 @@ def _short_column(value: Any) -> Any:
 def _known_label(value: str) -> str:
     """Built-in labels, and those of installed packages; `warn` itself is not imported here."""
     added = sorted(entry.name for entry in entry_points(group="keepwell.labels"))
-    known = ["exit", "silence", *added]
+    known = ["exit", "exit_any", "outflow", "silence", "dormant", *added]
     if value not in known:
         raise ValueError(" or ".join(f"'{name}'" for name in known))
     return value
@@ -129,7 +130,7 @@ class Source(_Part):
         format: connector's name; default by the file's suffix.
         options: what the connector asks for besides; see docs/how-to/connect-a-source.md.
         increment: read only what is new (databases); default: everything, each time.
-        encoding: CSV only.
+        encoding: CSV only; `auto` finds it out and refuses a file that leaves doubt.
         delimiter: CSV only, one character.
         nulls: cells read as absent (CSV, and text columns given a type).
         columns: column name to its type; columns not named stay as the connector gives them
@@ -142,7 +143,7 @@ class Source(_Part):
     format: str | None = None
     options: dict[str, Any] = {}
     increment: Increment | None = None
-    encoding: Encoding = "utf-8"
+    encoding: Encoding = "auto"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     nulls: list[str] = ["", "NULL", "null", "NA", "N/A"]
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_short_column)]] = {}
@@ -220,8 +221,11 @@ class Label(_Part):
     """The primary label: what is predicted.
 
     Attributes:
-        name: the definition: `exit`, `silence`, or one that a package adds.
-        by: exit only: `units` (no positive unit left) or `value` (at most 5 % left).
+        name: the definition: `exit`, `exit_any`, `outflow`, `silence`, `dormant`, or one that a
+            package adds.
+        by: exit and exit_any: `units` (no positive unit left) or `value` (at most 5 % left).
+        share: outflow only: net outflow over the average assets before that counts.
+        days: dormant only: days without activity that count.
         horizon: how far ahead, 'Nd' or 'Nmo'.
         gap: days left out between as_of and the horizon's start.
     """
@@ -230,6 +234,8 @@ class Label(_Part):
     by: Literal["units", "value"] = "units"
     horizon: Span = "6mo"
     gap: Span = "0d"
+    share: float = Field(0.5, gt=0, le=1)
+    days: int = Field(180, ge=1)
 
 
 class Every(_Part):

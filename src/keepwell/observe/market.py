@@ -83,6 +83,8 @@ class Market:
             "change": self.change,
             "volatility": self.volatility,
             "drawdown": self.drawdown,
+            "above_mean": self.above_mean,
+            "up_share": self.up_share,
         }
         return ask[need.stat](need.window)
 
@@ -115,3 +117,18 @@ class Market:
         if not len(closes) or closes.max() <= 0:
             return math.nan
         return float(1.0 - closes[-1] / closes.max())
+
+    def above_mean(self, window: int) -> float:
+        """Latest close over the mean close of a window, minus 1; absent without one."""
+        closes = self._inside(window)
+        if not len(closes) or closes.mean() <= 0:
+            return math.nan
+        return float(closes[-1] / closes.mean() - 1.0)
+
+    def up_share(self, window: int) -> float:
+        """Share of a window's closes, but for its first, above the close before.
+
+        Absent below two closes.
+        """
+        closes = self._inside(window)
+        return float((np.diff(closes) > 0).mean()) if len(closes) > 1 else math.nan

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from keepwell.core.errors import DataError, nearest
+from keepwell.observe import drift
 from keepwell.observe.cells import CellCheck, check_of, quoted
 from keepwell.observe.connectors import RawBatch, Since, connector_for
 from keepwell.observe.connectors.base import TYPE_KEY
@@ -91,6 +92,11 @@ def scan(name: str, source: Source, base: Path, staging: Path, since: Since | No
     job = _Job(name, source, staging, connector.text_cells, connector.rows_stay, since is not None)
     for batch in connector.open(name, source, base, since):
         job.add(batch)
+    if since is not None and since.value is not None and job.rows == 0:
+        # Not even the newest row known is there: is anything?
+        first = next(iter(connector.open(name, source, base)), None)
+        if first is not None and first.columns.num_rows:
+            raise DataError("source.mark-ahead", source=name, mark=since.value)
     return job.finish()
 
 
@@ -169,12 +175,21 @@ class _Job:
             for first in list(self.schemas.values())[:1]:
                 for wanted in first.names:
                     self._require(batch.file, wanted, names)
+            self._alike(batch)
             self.schemas[batch.file] = batch.columns.schema
             self.checks[batch.file] = [
                 check_of(column.name, column.type, self.source, self.text_cells, _wanted(column))
                 for column in batch.columns.schema
             ]
         return self.checks[batch.file]
+
+    def _alike(self, batch: RawBatch) -> None:
+        """Files of one source have columns of one type: another one would be cast, or lost."""
+        for first in list(self.schemas.values())[:1]:
+            before = {column.name: type_name(column) for column in first}
+            now = {column.name: type_name(column) for column in batch.columns.schema}
+            found = [c for c in drift.changes(before, now) if c.kind == "retyped"]
+            drift.refuse(f"{self.name}, {batch.file}", found, now)
 
     def _require(self, file: str, column: str, names: list[str]) -> None:
         if column not in names:
@@ -191,7 +206,7 @@ class _Job:
         """The batch's good rows, typed; bad cells go to the rejects."""
         raw = pa.Table.from_batches([batch.columns])
         if all(check.plain for check in checks):
-            self._grow(raw)
+            self._grow(raw, raw)
             return raw
         faults = [c for c in checks if c.fault]
         # Cells are trimmed once, in the inner select; DuckDB would repeat the expression otherwise.
@@ -202,7 +217,7 @@ class _Job:
             for i, c in enumerate(faults)
         )
         table = self._run(f"select {typed}{flags} from (select {cells} from raw)", raw)
-        self._grow(table)
+        self._grow(raw, table)
         bad = np.zeros(raw.num_rows, bool)
         for index, check in enumerate(faults):
             wrong = table[f"fault_{index}"].to_numpy()
@@ -213,13 +228,14 @@ class _Job:
         good = table.select(range(len(checks)))
         return good.filter(pa.array(~bad)) if bad.any() else good
 
-    def _grow(self, table: pa.Table) -> None:
+    def _grow(self, raw: pa.Table, typed: pa.Table) -> None:
         """Note the newest value of the column that makes rows new, refused rows included."""
         by = self.source.increment.by if self.source.increment else None
-        if by is None or not table.num_rows:
+        if by is None:
             return
-        if by not in table.column_names:
-            self._require(next(iter(self.schemas)), by, table.column_names)
+        self._require(next(iter(self.schemas)), by, raw.column_names)
+        # The database compares what it has itself, so a type given by the mapping does not count.
+        table = typed if _wanted(raw.schema.field(by)) else raw
         found = pc.max(table[by]).as_py()
         if found is not None and (self.newest is None or found > self.newest):
             self.newest = found

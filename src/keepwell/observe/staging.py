@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,12 +24,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from keepwell.core.errors import UsageError
 from keepwell.core.money import minor_exponent
-from keepwell.observe import dedupe
-from keepwell.observe.connectors import connector_for
+from keepwell.observe import dedupe, drift, marks
+from keepwell.observe.connectors import Since, connector_for
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Kind, Table
+from keepwell.observe.drift import Change
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
-from keepwell.observe.scan import scan_all
+from keepwell.observe.marks import SourceMark, TableMarks
+from keepwell.observe.scan import Scan, scan
 from keepwell.observe.select import Selects, sources_of
 from keepwell.observe.validate import REJECT_SCHEMA, Context, Openings, as_json, validate
 
@@ -53,12 +56,18 @@ class SourceReport:
         read: rows read.
         rejected: rows set aside for a bad cell.
         reasons: faults by reason code.
+        drift: columns that are not as they were at the last ingest.
+        part: only what is new since the last ingest was read.
+        encodings: file to the encoding found out for its text.
     """
 
     source: str
     read: int
     rejected: int
     reasons: dict[str, int]
+    drift: tuple[Change, ...] = ()
+    part: bool = False
+    encodings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Prepared:
         rejects: staged faults, `REJECT_SCHEMA`.
         engine: DuckDB with the verdicts.
         read_from: names of the sources each table reads, joined with '+'.
+        marks: how far the sources of each table that was read are read now.
     """
 
     now: datetime
@@ -109,6 +119,7 @@ class Prepared:
     parts: dict[str, list[Path]] = field(default_factory=dict)
     rejects: list[Path] = field(default_factory=list)
     read_from: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, TableMarks] = field(default_factory=dict)
 
     def rows(self, table: str) -> Iterator[pa.Table]:
         """The rows to append to a table, in commits of at most `PART_ROWS`."""
@@ -125,6 +136,8 @@ def prepare(
     progress: Progress | None = None,
     now: datetime | None = None,
     purpose: str = "check",
+    whole: bool = False,
+    accept: bool = False,
 ) -> Iterator[Prepared]:
     """Read, check and compare what the mapping names, without touching the lake.
 
@@ -137,6 +150,8 @@ def prepare(
         progress: told how far it is.
         now: the instant of the ingest; default: the clock's.
         purpose: names the staging folder.
+        whole: read sources from their beginning, also those read in increments.
+        accept: take the columns of the sources as they are now, whatever they were.
 
     Yields:
         What was prepared; its files vanish when the block ends.
@@ -155,6 +170,7 @@ def prepare(
             progress or _silent,
         )
         try:
+            job.whole, job.accept = whole, accept
             job.run(tables, force)
             yield job.done
         finally:
@@ -197,6 +213,11 @@ class _Job:
     progress: Progress
     openings: Openings | None = None
     asked: set[str] = field(default_factory=set)
+    whole: bool = False
+    accept: bool = False
+    prints: dict[str, dict[str, str]] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    scans: dict[str, Scan] = field(default_factory=dict)
 
     @property
     def lake(self) -> Lake:
@@ -205,11 +226,10 @@ class _Job:
     def run(self, tables: list[str] | None, force: bool) -> None:
         mapping = self.workspace.mapping
         wanted = [t for t in TABLES if t in mapping.tables and (tables is None or t in tables)]
-        prints: dict[str, dict[str, str]] = {}
         for name in wanted:
             sources = sources_of(mapping, [name])
             self.done.read_from[name] = "+".join(sources)
-            self.done.inputs[name] = self._inputs(name, sources, prints)
+            self.done.inputs[name] = self._inputs(name, sources)
         old = self.manifest.tables if self.manifest else {}
         changed = [
             t
@@ -219,8 +239,10 @@ class _Job:
             or old[t].inputs != self.done.inputs[t]
             or self.asked & set(self.done.read_from[t].split("+"))
         ]
+        kept = {t: marks.load(self.lake.root, old[t].marks) for t in changed if t in old}
         read = {source for t in changed for source in self.done.read_from[t].split("+")}
-        staged = self._scan([source for source in mapping.sources if source in read])
+        staged = self._scan([s for s in mapping.sources if s in read], changed, kept)
+        self._mark(changed, kept)
         self.openings = self._openings([])
         with Selects(mapping, staged, self.folder / "spill", "1GB") as selects:
             for name in wanted:
@@ -229,9 +251,9 @@ class _Job:
                 else:
                     self.done.tables.append(TableReport(name, unchanged=True))
 
-    def _inputs(self, table: str, sources: list[str], prints: dict[str, dict[str, str]]) -> str:
+    def _inputs(self, table: str, sources: list[str]) -> str:
         """Digest of everything that decides a table's rows."""
-        mapping = self.workspace.mapping
+        mapping, prints = self.workspace.mapping, self.prints
         for source in sources:
             if source not in prints:
                 said = mapping.sources[source]
@@ -247,24 +269,97 @@ class _Job:
             "delay": filled.delay,
             "zone": mapping.timezone,
             "currency": mapping.currency,
-            "sources": {
-                s: [mapping.sources[s].model_dump(mode="json", exclude={"owner"}), prints[s]]
-                for s in sources
-            },
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        said_of = {
+            s: mapping.sources[s].model_dump(mode="json", exclude={"owner"}) for s in sources
+        }
+        self.said[table] = _digest({**content, "sources": said_of})
+        there = {s: [said_of[s], prints[s]] for s in sources}
+        return _digest({**content, "sources": there})
 
-    def _scan(self, names: list[str]) -> dict[str, list[Path]]:
+    def _since(
+        self, source: str, tables: list[str], kept: Mapping[str, TableMarks | None]
+    ) -> Since | None:
+        """Where to begin with a source; None: everything of it is to be read."""
+        mapping = self.workspace.mapping
+        said, reader = mapping.sources[source], connector_for(source, mapping.sources[source])
+        if said.increment and reader.increments != "column":
+            raise UsageError("source.increment-unsupported", source=source, format=reader.name)
+        if self.whole or not (said.increment or reader.increments == "file"):
+            return None
+        found: list[SourceMark] = []
+        for table in tables:
+            names = self.done.read_from[table].split("+")
+            if source not in names:
+                continue
+            there = kept.get(table)
+            parts = [n for n in names if self._in_parts(n)]
+            if there is None or there.mapping != self.said[table] or source not in there.sources:
+                return None
+            if len(parts) > 1 or not marks.row_by_row(mapping.tables[table].sql):
+                return None  # a sum, or a match, of what is new alone would be wrong
+            found.append(there.sources[source])
+        return marks.since(said, found, self.done.now, self.workspace.zone)
+
+    def _in_parts(self, source: str) -> bool:
+        said = self.workspace.mapping.sources[source]
+        return bool(said.increment) or connector_for(source, said).increments == "file"
+
+    def _mark(self, tables: list[str], kept: Mapping[str, TableMarks | None]) -> None:
+        """How far the sources are read now, for the manifest."""
+        for table in tables:
+            there = kept.get(table)
+            before = there.sources if there and there.mapping == self.said[table] else {}
+            sources = {}
+            for source in self.done.read_from[table].split("+"):
+                found = self.scans[source]
+                old = before.get(source, SourceMark()).newest
+                by = self.workspace.mapping.sources[source].increment
+                top = marks.newest(found.newest, source, by.by if by else "")
+                if top is None or (old is not None and type(old) is type(top) and old > top):
+                    top = old if not self.whole else top
+                files = self.prints[source] if self._in_parts(source) else {}
+                sources[source] = SourceMark(found.types, top, files)
+            self.done.marks[table] = TableMarks(self.said[table], sources)
+
+    def _drift(
+        self, found: Scan, tables: list[str], kept: Mapping[str, TableMarks | None]
+    ) -> tuple[Change, ...]:
+        """What changed in a source's columns since the manifest; refused unless it was said."""
+        for table in tables:
+            there = kept.get(table)
+            if there and found.source in there.sources:
+                changes = drift.changes(there.sources[found.source].types, found.types)
+                if not self.accept and there.mapping == self.said[table]:
+                    drift.refuse(found.source, changes, found.types)
+                return changes
+        return ()
+
+    def _scan(
+        self, names: list[str], tables: list[str], kept: Mapping[str, TableMarks | None]
+    ) -> dict[str, list[Path]]:
         staged: dict[str, list[Path]] = {}
         mapping = self.workspace.mapping
         for name in names:
             self.progress("scan", name, 0)
             folder = self.folder / "cells"
-            for found in scan_all(mapping.sources, self.workspace.root, folder, [name]):
+            since = self._since(name, tables, kept)
+            said = mapping.sources[name]
+            for found in [scan(name, said, self.workspace.root, folder, since)]:
                 staged[name] = found.files
+                self.scans[name] = found
+                changes = self._drift(found, tables, kept)
                 self._reject(_from_scan(found.rejects))
                 self.done.sources.append(
-                    SourceReport(name, found.rows, found.rejected, _count(found.rejects["reason"]))
+                    SourceReport(
+                        name,
+                        found.rows,
+                        found.rejected,
+                        _count(found.rejects["reason"]),
+                        changes,
+                        since is not None,
+                        found.encodings,
+                    )
                 )
                 self.progress("scan", name, found.rows)
         return staged
@@ -388,6 +483,10 @@ class Parts:
         self.files.append(path)
         self.written += batch.num_rows
         self.waiting, self.rows = [], 0
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _count(reasons: pa.ChunkedArray) -> dict[str, int]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from keepwell.observe.tiles import NEVER, TileSpec
 
 MICROS_PER_DAY = 86_400_000_000
+_MICROS_PER_HOUR = 3_600_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = timedelta(days=7)
 
@@ -81,11 +82,18 @@ class ZoneSql:
 
     def day(self, us: str) -> str:
         """Local day number of microseconds since 1970 (not before it)."""
-        shift = str(self.start)
-        if self.changes:
-            arms = " ".join(f"WHEN {us} >= {t} THEN {o}" for t, o in reversed(self.changes))
-            shift = f"CASE {arms} ELSE {self.start} END"
-        return f"CAST(({us} + {shift}) // {MICROS_PER_DAY} AS INTEGER)"
+        return f"CAST(({us} + {self._shift(us)}) // {MICROS_PER_DAY} AS INTEGER)"
+
+    def hour(self, us: str) -> str:
+        """Hour of the local clock, 0 to 23, of microseconds since 1970."""
+        return f"CAST((({us} + {self._shift(us)}) // {_MICROS_PER_HOUR}) % 24 AS INTEGER)"
+
+    def _shift(self, us: str) -> str:
+        """The zone's offset at an instant, microseconds."""
+        if not self.changes:
+            return str(self.start)
+        arms = " ".join(f"WHEN {us} >= {t} THEN {o}" for t, o in reversed(self.changes))
+        return f"CASE {arms} ELSE {self.start} END"
 
     def known(self, column: str) -> str:
         """First day at whose midnight an instant has passed."""
@@ -116,8 +124,9 @@ def tile_sql(spec: TileSpec, zone: ZoneSql, source: str, where: str = "") -> str
     """
     day = zone.day("epoch_us(t.at)") if spec.clock == "at" else date_day("t.day")
     measures = ", ".join(_measure(spec, i) for i in range(len(spec.measures)))
+    hour = f"{zone.hour('epoch_us(t.at)')} AS tile_hour, " if "tile_hour" in measures else ""
     return (
-        f"WITH rows AS (SELECT e.code AS code, {day} AS tile_day, "
+        f"WITH rows AS (SELECT e.code AS code, {day} AS tile_day, {hour}"
         f"{zone.known('t.known_at')} AS tile_known, {zone.gone('t.gone_at')} AS tile_gone, t.* "
         f"FROM {source} AS t JOIN entities AS e ON e.id = t.{spec.entity}"
         f"{' WHERE ' + where if where else ''}) "

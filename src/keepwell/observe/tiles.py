@@ -105,6 +105,11 @@ def hashed_bit(column: str) -> str:
     return f"CASE WHEN {bit} = 63 THEN {sign} ELSE CAST(1 AS BIGINT) << {bit} END"
 
 
+def _different(name: str, column: str, unit: str, doc: str, condition: str = "") -> Measure:
+    value = f"CASE WHEN {condition} THEN {column} END" if condition else column
+    return Measure(name, f"bit_or({hashed_bit(value)})", "or", unit, doc)
+
+
 def _last(name: str, unit: str, doc: str, real: bool = False) -> Measure:
     return Measure(name, f"max({name})", "last", unit, doc, real=real)
 
@@ -123,10 +128,9 @@ TRADE = TileSpec(
         _total("sell_amount", "amount", _MINOR, "Sold amount, known ones.", "side = 'sell'"),
         _total("commission", "commission", _MINOR, "Commission paid, known ones."),
         _extreme("max_amount", "amount", _MINOR, "Largest single trade with a known amount."),
-        Measure(
+        _different(
             "instruments",
-            f"bit_or({hashed_bit('instrument_id')})",
-            "or",
+            "instrument_id",
             "instruments",
             "Different instruments traded, hashed to 64 bits.",
         ),
@@ -155,6 +159,25 @@ SESSION = TileSpec(
         _count("count", "", "sessions", "Sessions."),
         _count("app", "channel = 'app'", "sessions", "Sessions in the app."),
         _count("web", "channel = 'web'", "sessions", "Sessions on the web."),
+        _count("short", "seconds < 30", "sessions", "Sessions of less than 30 seconds."),
+        _count(
+            "market_hours",
+            "tile_hour >= 9 AND tile_hour < 15",
+            "sessions",
+            "Sessions begun from 9 to 15 o'clock, by the exchange's clock.",
+        ),
+        _count(
+            "night",
+            "tile_hour >= 22 OR tile_hour < 6",
+            "sessions",
+            "Sessions begun from 22 to 6 o'clock.",
+        ),
+        _count(
+            "weekend",
+            "(tile_day + 3) % 7 >= 5",
+            "sessions",
+            "Sessions on Saturday or Sunday.",
+        ),
         _total("seconds", "seconds", "seconds", "Time spent."),
         _total("pages", "pages", "pages", "Pages seen."),
         _total("errors", "errors", "errors", "Errors met."),
@@ -175,6 +198,8 @@ CONTACT = TileSpec(
         _count("judged", "first_time IS NOT NULL", "contacts", "Contacts known to be so or not."),
         _total("csat", "csat", "points", "Sum of satisfaction marks."),
         _count("rated", "csat IS NOT NULL", "contacts", "Contacts with a mark."),
+        _count("topical", "topic IS NOT NULL", "contacts", "Contacts with a topic."),
+        _different("topics", "topic", "topics", "Different topics, hashed to 64 bits."),
         _extreme("max_wait_s", "wait_s", "seconds", "Longest wait."),
         _extreme("min_csat", "csat", "points", "Lowest mark.", "min"),
     ),
@@ -202,6 +227,157 @@ FIRST_PURCHASE = TileSpec(
     "first_purchase",
     (_count("count", "", "purchases", "First purchases of an instrument."),),
 )
+_STILL_OPEN = "closed_at IS NULL AND coalesce(status, 'open') IN ('open', 'answered')"
+_PENDING = "completed_at IS NULL"
+_BLOCKED = f"{_PENDING} AND blockers IS NOT NULL AND blockers <> ''"
+_IPO, _CONTRACT = "kind = 'ipo'", "kind <> 'ipo'"
+CUSTODY_TRANSFER = TileSpec(
+    "custody_transfer",
+    (
+        _count("count", "", "transfers", "Custody transfers, in and out."),
+        _count("out", "direction = 'out'", "transfers", "Transfers to another broker."),
+        _count("come", "direction = 'in'", "transfers", "Transfers from another broker."),
+        _different(
+            "out_instruments",
+            "instrument_id",
+            "instruments",
+            "Different instruments moved out, hashed to 64 bits.",
+            "direction = 'out'",
+        ),
+    ),
+)
+EXIT_REQUEST = TileSpec(
+    "exit_request",
+    (
+        _count("count", "", "requests", "Requests to leave."),
+        _count("pending", _PENDING, "requests", "Requests that are not carried out."),
+        _count(
+            "blocked", _BLOCKED, "requests", "Of these, the ones that something stands against."
+        ),
+        Measure(
+            "blockers",
+            f"sum(CASE WHEN {_BLOCKED} "
+            "THEN length(blockers) - length(replace(blockers, ',', '')) + 1 END)",
+            "sum",
+            "blockers",
+            "What stands against them, counted.",
+            narrow=True,
+        ),
+    ),
+)
+MARGIN = TileSpec(
+    "margin",
+    (
+        _count("count", "", "days", "Days with a margin account."),
+        _last("debt", _MINOR, "Debt outstanding at the close of the day."),
+        _last("credit_limit", _MINOR, "Credit limit at the close of the day."),
+        _last("maintenance_ratio", "share", "Collateral over debt.", real=True),
+        _last("rate", "share", "Yearly interest rate.", real=True),
+        Measure(
+            "due_on",
+            "max(date_diff('day', DATE '1970-01-01', due_on))",
+            "last",
+            "day number",
+            "Day the contract falls due.",
+        ),
+    ),
+    clock="day",
+)
+SUBSCRIPTION = TileSpec(
+    "subscription",
+    (
+        _count("count", "", "subscriptions", "Subscriptions of any kind."),
+        _count(
+            "applied", f"{_IPO} AND state = 'applied'", "applications", "New issues applied for."
+        ),
+        _count("won", f"{_IPO} AND state = 'won'", "allotments", "New issues allotted."),
+        _count("unpaid", f"{_IPO} AND state = 'unpaid'", "allotments", "Allotments not paid for."),
+        _count("begun", f"{_CONTRACT} AND state = 'active'", "contracts", "Contracts begun."),
+        _count("ended", f"{_CONTRACT} AND state = 'ended'", "contracts", "Contracts ended."),
+    ),
+)
+VIEW = TileSpec(
+    "view",
+    (
+        _count("count", "", "views", "Pages and features looked at."),
+        _count("instrument", "topic = 'instrument'", "views", "Of instruments."),
+        _count(
+            "leaving",
+            "topic = 'transfer_help' OR topic = 'close_help'",
+            "views",
+            "Of help on transferring or closing.",
+        ),
+        _count("compare", "topic = 'compare'", "views", "Of comparisons."),
+        _count("fee", "topic = 'fee'", "views", "Of fees."),
+        _different(
+            "subjects",
+            "subject",
+            "instruments",
+            "Different instruments looked at, hashed to 64 bits.",
+            "topic = 'instrument'",
+        ),
+    ),
+)
+COMPLAINT = TileSpec(
+    "complaint",
+    (
+        _count("count", "", "complaints", "Complaints."),
+        _count("unsettled", _STILL_OPEN, "complaints", "Complaints neither closed nor withdrawn."),
+        _count("topical", "topic IS NOT NULL", "complaints", "Complaints with a topic."),
+        _different("topics", "topic", "topics", "Different topics, hashed to 64 bits."),
+    ),
+)
+SURVEY = TileSpec(
+    "survey",
+    (
+        _count("count", "", "answers", "Answers to surveys."),
+        *(
+            measure
+            for kind in ("nps", "csat", "ces")
+            for measure in (
+                _total(f"{kind}_score", "score", "points", f"Sum of {kind} scores.",
+                       f"kind = '{kind}'"),
+                _count(f"{kind}_count", f"kind = '{kind}' AND score IS NOT NULL", "answers",
+                       f"Answers with a score of kind {kind}."),
+            )
+        ),
+        _count("detractor", "kind = 'nps' AND score <= 6", "answers", "NPS answers of 6 or less."),
+    ),
+)  # fmt: skip
+TOUCH = TileSpec(
+    "touch",
+    (
+        _count("count", "", "touches", "Contacts that the broker began."),
+        _count("delivered", "delivered", "touches", "That reached the client."),
+        _count("delivery_known", "delivered IS NOT NULL", "touches", "Known to have or not."),
+        _count("opened", "opened", "touches", "Opened or answered."),
+        _count("opening_known", "opened IS NOT NULL", "touches", "Known to be so or not."),
+        _count("replied", "replied", "touches", "Replied to."),
+        _count("reply_known", "replied IS NOT NULL", "touches", "Known to be so or not."),
+        _count("refused", "refused", "touches", "At which the client asked for no more."),
+    ),
+)
+_PAIRED = "quantity > 0 AND cost > 0 AND value IS NOT NULL"
+_LOSING = f"{_PAIRED} AND value < cost"
+HOLDING = TileSpec(
+    "holding",
+    (
+        _count("count", "", "positions", "Rows of the day."),
+        _count("paired", _PAIRED, "positions", "Positions with a cost above 0 and a value."),
+        _count("losing", _LOSING, "positions", "Of these, the ones worth less than their cost."),
+        _total("cost", "cost", _MINOR, "Cost of the positions that have both.", _PAIRED),
+        _total("gain", "value - cost", _MINOR, "Value minus cost of these.", _PAIRED),
+        _total("losing_cost", "cost", _MINOR, "Cost of those worth less than it.", _LOSING),
+        _total("loss", "cost - value", _MINOR, "Cost minus value of those.", _LOSING),
+        _extreme(
+            "deepest",
+            f"CASE WHEN {_LOSING} THEN ((cost - value) * 1000000) // cost END",
+            "millionths",
+            "Largest loss of one position as a share of its cost.",
+        ),
+    ),
+    clock="day",
+)
 PRICE = TileSpec(
     "price",
     (Measure("close", "max(close)", "last", "1e-8 of a currency unit", "Close of the day."),),
@@ -210,6 +386,10 @@ PRICE = TileSpec(
 )
 
 TILES: dict[str, TileSpec] = {
-    spec.table: spec for spec in (TRADE, FIRST_PURCHASE, CASH_FLOW, SESSION, CONTACT, BALANCE)
-}
+    spec.table: spec
+    for spec in (
+        TRADE, FIRST_PURCHASE, CASH_FLOW, SESSION, CONTACT, BALANCE, CUSTODY_TRANSFER,
+        EXIT_REQUEST, MARGIN, SUBSCRIPTION, VIEW, COMPLAINT, SURVEY, TOUCH, HOLDING,
+    )
+}  # fmt: skip
 """Tiles that indicators may ask, by table."""

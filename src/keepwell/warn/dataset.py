@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keepwell.core.errors import DataError
+from keepwell.observe.indicators.registry import model_inputs
 from keepwell.warn.label import Engine, LabelDefinition, Labels, label_clients
 from keepwell.warn.risk import risk_set
 
@@ -125,7 +126,7 @@ def build_dataset(
         dates: as-of instants; those whose label is not mature by `known_by` give no rows.
         definition: the label.
         known_by: labels use nothing known later; default: everything the lake knows.
-        names: indicators to compute; default: the whole catalogue.
+        names: indicators to compute; default: the models' input list of the catalogue.
         newcomers: keep clients whose relationship is too young for a score.
         extra: further inputs of the clients at an as-of: names and float64 [n, k].
         progress: called with a line of text per date.
@@ -212,7 +213,7 @@ def unlabelled(
         as_of: the instant.
         definition: the label that will be predicted.
         clients: whose rows.
-        names: indicators to compute; default: the whole catalogue.
+        names: indicators to compute; default: the models' input list of the catalogue.
         extra: as in `build_dataset`.
     """
     ids = list(clients)
@@ -233,7 +234,7 @@ def inputs(
     extra: Extra | None = None,
 ) -> tuple[tuple[str, ...], Array]:
     """Indicators of clients in the order asked for, and what they are called."""
-    frame = engine.compute(as_of, clients=clients, indicators=list(names) if names else None)
+    frame = engine.compute(as_of, clients=clients, indicators=list(names or model_inputs()))
     at = {client: i for i, client in enumerate(frame.clients)}
     rows = np.array([at.get(client, -1) for client in clients], np.int64)
     values = np.where(rows[:, None] >= 0, frame.values[rows], np.nan)

@@ -70,6 +70,8 @@ class Why(StrEnum):
     CLOSED = "closed"
     TRANSFERRED = "transferred"
     SILENT = "silent"
+    DORMANT = "dormant"
+    OUTFLOW = "outflow"
     NOT_HELD = "not-held"
     LEFT_IN_GAP = "left-in-gap"
     BROKER_CLOSED = "broker-closed"
@@ -85,6 +87,8 @@ WORDS: Final[dict[Why, str]] = {
     Why.CLOSED: "Closed the account.",
     Why.TRANSFERRED: "Transferred custody to another broker.",
     Why.SILENT: "Silent for longer than is usual for this client.",
+    Why.DORMANT: "Inactive for as long as the label says.",
+    Why.OUTFLOW: "Took out, net, at least the share of the assets that the label says.",
     Why.NOT_HELD: "Held nothing at the start.",
     Why.LEFT_IN_GAP: "Left before the horizon began.",
     Why.BROKER_CLOSED: "Closed by the broker; not counted.",
@@ -120,6 +124,8 @@ class LabelDefinition:
         remnant: for exit by value: the share at constant prices that still counts as left.
         quantile: for silence: of the client's own gaps.
         version: of the rule's meaning.
+        share: for outflow: net outflow over average assets that counts as leaving.
+        days: for dormant: days without activity.
     """
 
     name: str = "exit"
@@ -129,12 +135,17 @@ class LabelDefinition:
     remnant: float = 0.05
     quantile: float = 0.99
     version: int = 1
+    share: float = 0.5
+    days: int = 180
 
     @classmethod
     def of(cls, workspace: Any) -> LabelDefinition:
         """The primary label of a workspace."""
         label = workspace.mapping.label
-        return cls(name=label.name, by=label.by, horizon=label.horizon, gap=label.gap)
+        return cls(
+            name=label.name, by=label.by, horizon=label.horizon, gap=label.gap,
+            share=label.share, days=label.days,
+        )  # fmt: skip
 
     def starts_at(self, as_of: datetime, zone: ZoneInfo) -> datetime:
         """When the horizon begins: as_of plus the gap, on the exchange's calendar."""
@@ -151,6 +162,23 @@ class LabelDefinition:
                 "No trade, funding or session for longer than the {quantile:.0%} quantile of the "
                 "client's own gaps, at the end of {horizon}."
             )
+        elif self.name == "dormant":
+            text = "No trade, funding or session for at least {days} days, at the end of {horizon}."
+        elif self.name == "outflow":
+            text = (
+                "Within {horizon} takes out, net of what is paid in, at least {share:.0%} of the "
+                "average assets of the 60 days before; price changes have no part in it."
+            )
+        elif self.name == "exit_any" and self.by == "value":
+            text = (
+                "Holds assets now, and at the end of some day within {horizon} at most "
+                "{remnant:.0%} of them at constant prices, or closed the account or moved custody."
+            )
+        elif self.name == "exit_any":
+            text = (
+                "Holds a position now, and at the end of some day within {horizon} none with "
+                "positive units, or closed the account or moved custody."
+            )
         elif self.by == "value":
             text = (
                 "Holds assets now, and {horizon} later at most {remnant:.0%} of them at constant "
@@ -162,7 +190,10 @@ class LabelDefinition:
                 "the account or moved custody."
             )
         horizon = span_words(self.horizon, locale)
-        told = tr(text, locale, horizon=horizon, remnant=self.remnant, quantile=self.quantile)
+        told = tr(
+            text, locale, horizon=horizon, remnant=self.remnant, quantile=self.quantile,
+            share=self.share, days=self.days,
+        )  # fmt: skip
         if self.gap in ("0d", "0mo"):
             return told
         return tr(
@@ -175,6 +206,7 @@ class LabelDefinition:
         return {
             "name": self.name, "by": self.by, "horizon": self.horizon, "gap": self.gap,
             "remnant": self.remnant, "quantile": self.quantile, "version": self.version,
+            "share": self.share, "days": self.days,
         }  # fmt: skip
 
 
@@ -247,7 +279,7 @@ class LabelRegistry(Mapping[str, LabelRule]):
         from importlib import import_module
         from importlib.metadata import entry_points
 
-        for module in ("exits", "silence"):
+        for module in ("exits", "silence", "outflow"):
             import_module(f"keepwell.warn.labels.{module}")
         for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: (p.name, p.value)):
             self.add(point.name)(point.load())

@@ -1,107 +1,47 @@
-"""What every indicator must do, whoever wrote it."""
+"""What every indicator must do, whoever wrote it: the suite that keepwell ships, on all of them."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 
 import numpy as np
 import pytest
 
 from keepwell.observe.indicators import INDICATORS, Indicator
-from keepwell.observe.indicators.needs import Recorder, sources_of
+from keepwell.observe.indicators.needs import EVENT_TABLES
+from keepwell.observe.indicators.recorder import Recorder
+from keepwell.observe.indicators.state_needs import STATE_STATS
+from keepwell.testing.indicator_suite import IndicatorSuite
 
-from .fakes import N, numbers, windows
+from .fakes import N, windows
 
-ALL = pytest.mark.parametrize("item", INDICATORS.values(), ids=list(INDICATORS))
-_TABLE_OF = {"holding": "position", "price": "position", "instrument": "position"}
-
-
-def _source_table(source: str) -> str:
-    return {**_TABLE_OF, "index_price": "market"}.get(source, source)
+CHECKS = [name for name in dir(IndicatorSuite) if name.startswith("test_")]
 
 
-@ALL
-def test_absent_in_absent_out(item: Indicator) -> None:
-    values = item(windows(lambda need: np.full(N, np.nan)))
-    assert values.shape == (N,)
-    assert np.isnan(values).all()
+@pytest.mark.parametrize("item", INDICATORS.values(), ids=list(INDICATORS))
+def test_contract(item: Indicator) -> None:
+    suite = IndicatorSuite()
+    suite.indicator = item
+    for check in CHECKS:
+        getattr(suite, check)()
 
 
-@ALL
-def test_zero_everywhere_is_finite_or_absent(item: Indicator) -> None:
-    values = item(windows(lambda need: np.zeros(N)))
-    assert not np.isinf(values).any()
-
-
-@ALL
-def test_numbers_in_numbers_out(item: Indicator) -> None:
-    answers = [item(windows(numbers(seed))) for seed in range(5)]
-    for values in answers:
-        assert values.shape == (N,)
-        assert values.dtype == np.float64
-        assert not np.isinf(values).any()
-    assert len({values.tobytes() for values in answers}) > 1
-
-
-@ALL
-def test_a_missing_source_makes_it_absent(item: Indicator) -> None:
-    tables = {_source_table(source) for source in item.sources}
-    for table in tables:
-        values = item(windows(numbers(1, frozenset([table]))))
-        if item.any_source:
-            assert not np.isnan(values).all()
-        else:
-            assert np.isnan(values).all()
-    assert np.isnan(item(windows(numbers(1, frozenset(tables))))).all()
-
-
-@ALL
-def test_same_bits_every_time(item: Indicator) -> None:
-    first = item(windows(numbers(3)))
-    assert first.tobytes() == item(windows(numbers(3))).tobytes()
-
-
-@ALL
-def test_each_client_on_their_own(item: Indicator) -> None:
-    def swapped(need):
-        return numbers(2)(need)[::-1].copy()
-
-    np.testing.assert_array_equal(item(windows(numbers(2))), item(windows(swapped))[::-1])
-
-
-@ALL
-def test_asks_nothing_but_its_needs(item: Indicator) -> None:
-    asked = set()
-
-    def note(need):
-        asked.add(need)
-        return numbers(4)(need)
-
-    item(windows(note))
-    assert asked == set(item.needs)
-    assert item.sources == sources_of(item.needs)
-    assert item.sources
-
-
-@ALL
-def test_metadata_is_json_safe(item: Indicator) -> None:
-    for locale in ("en", "zh"):
-        known = item.describe(locale)
-        assert json.loads(json.dumps(known, allow_nan=False)) == known
-
-
-@ALL
-def test_leaves_the_measures_as_they_were(item: Indicator) -> None:
-    kept: list[np.ndarray] = []
-
-    def frozen(need):
-        values = numbers(5)(need)
-        values.flags.writeable = False
-        kept.append(values)
-        return values
-
-    item(windows(frozen))
-    assert kept
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("test_absent_in_absent_out", np.nan_to_num),
+        ("test_zero_everywhere_is_finite_or_absent", lambda x: np.full(N, np.inf)),
+        ("test_numbers_in_numbers_out", lambda x: np.full(N, np.nan)),
+        ("test_a_missing_source_makes_it_absent", lambda x: np.ones(N)),
+        ("test_each_client_on_their_own", lambda x: x + np.arange(N)),
+    ],
+)
+def test_the_suite_finds_what_is_wrong(check: str, change) -> None:
+    sound = INDICATORS["sell_share_90d"]
+    suite = IndicatorSuite()
+    suite.indicator = dataclasses.replace(sound, function=lambda w: change(sound.function(w)))
+    with pytest.raises(AssertionError):
+        getattr(suite, check)()
 
 
 def test_thresholds_of_headline_ones() -> None:
@@ -122,10 +62,10 @@ def test_recency_frequency_value_are_there() -> None:
 
 def test_recorder_and_accessor_answer_the_same_questions() -> None:
     recorder, real = Recorder(), windows(lambda need: np.zeros(N))
-    for table in ("trade", "cash_flow", "session", "contact", "balance"):
+    for table in EVENT_TABLES:
         assert recorder.table(table) is getattr(recorder, table)
         assert real.table(table) is getattr(real, table)
-    for part in ("trade", "position", "market", "client"):
+    for part in ("trade", "balance", "position", "market", "client", *STATE_STATS):
         for method in dir(getattr(real, part)):
             if not method.startswith("_"):
                 assert callable(getattr(getattr(recorder, part), method)), (part, method)

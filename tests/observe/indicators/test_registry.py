@@ -118,7 +118,7 @@ def test_a_typo_names_the_nearest() -> None:
 def test_order_is_that_of_the_ids() -> None:
     assert list(INDICATORS) == sorted(INDICATORS)
     assert [item.id for item in INDICATORS.values()] == list(INDICATORS)
-    assert 60 <= len(INDICATORS) <= 250
+    assert 200 <= len(INDICATORS) <= 400
 
 
 def test_alarming_is_at_the_threshold_or_beyond() -> None:

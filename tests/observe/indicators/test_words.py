@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from babel.messages.pofile import read_po
 
 import keepwell.core.text
 from keepwell.core.errors import ERRORS
 from keepwell.core.text import tr
-from keepwell.observe.indicators import DIRECTIONS, FAMILIES, INDICATORS, UNITS, Indicator
+from keepwell.observe.indicators import DIRECTIONS, FAMILIES, INDICATORS, UNITS
 from keepwell.observe.indicators.page import (
     COUNTS,
     RULES,
@@ -21,7 +20,7 @@ from keepwell.observe.indicators.page import (
 )
 
 ROOT = Path(__file__).parents[3]
-PO = Path(keepwell.core.text.__file__).parent / "locale" / "zh_Hans" / "indicators.po"
+PO = Path(keepwell.core.text.__file__).parent / "locale" / "zh_Hans"
 HAN = re.compile("[一-鿿]")
 
 
@@ -33,19 +32,21 @@ def _messages() -> list[str]:
     return sorted(set(words))
 
 
-@pytest.mark.parametrize("message", _messages())
-def test_there_is_chinese(message: str) -> None:
-    chinese = tr(message, "zh")
-    assert HAN.search(chinese), message
-    assert sorted(re.findall(r"{\w+", chinese)) == sorted(re.findall(r"{\w+", message))
+def test_there_is_chinese() -> None:
+    for message in _messages():  # one test: a case each would cost more than the look itself
+        chinese = tr(message, "zh")
+        assert HAN.search(chinese), message
+        fields = [sorted(re.findall(r"{\w+", text)) for text in (chinese, message)]
+        assert fields[0] == fields[1], message
 
 
-@pytest.mark.parametrize("item", INDICATORS.values(), ids=list(INDICATORS))
-def test_both_definitions_name_the_same_numbers_and_columns(item: Indicator) -> None:
+def test_both_definitions_name_the_same_numbers_and_columns() -> None:
     facts = re.compile(r"\d+|[a-z]+_[a-z_0-9]+")
-    english, chinese = item.definition, tr(item.definition, "zh")
     tables = {"cash_flow", "last_day"}
-    assert set(facts.findall(english)) - tables == set(facts.findall(chinese)) - tables
+    for item in INDICATORS.values():
+        english, chinese = item.definition, tr(item.definition, "zh")
+        parted = set(facts.findall(english)) ^ set(facts.findall(chinese))
+        assert parted <= tables, (item.id, parted)
 
 
 def test_the_catalogue_has_nothing_unused() -> None:
@@ -55,13 +56,14 @@ def test_the_catalogue_has_nothing_unused() -> None:
         for path in (ROOT / "src/keepwell" / folder).glob("*.py")
     )
     known = set(_messages())
-    with PO.open("rb") as file:
-        unused = [
-            str(message.id)
-            for message in read_po(file)
-            if message.id and message.id not in known and f'"{message.id}"' not in source
-        ]
-    assert unused == []
+    for name in ("indicators.po", "indicators_more.po"):
+        with (PO / name).open("rb") as file:
+            unused = [
+                str(message.id)
+                for message in read_po(file)
+                if message.id and message.id not in known and f'"{message.id}"' not in source
+            ]
+        assert unused == [], name
 
 
 def test_no_chinese_outside_the_catalogues() -> None:

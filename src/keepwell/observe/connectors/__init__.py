@@ -13,6 +13,9 @@ from pathlib import Path
 from keepwell.core.errors import UsageError
 from keepwell.observe.connectors.base import BadCell, Connector, Ragged, RawBatch, Since
 from keepwell.observe.connectors.csv_files import CsvConnector
+from keepwell.observe.connectors.drops import DropsConnector
+from keepwell.observe.connectors.excel import ExcelConnector
+from keepwell.observe.connectors.mysql import MysqlConnector
 from keepwell.observe.connectors.parquet_files import ParquetConnector
 from keepwell.observe.connectors.postgresql import PostgresConnector
 from keepwell.observe.connectors.sqlite import SqliteConnector
@@ -40,8 +43,11 @@ def connectors() -> dict[str, Connector]:
         ParquetConnector(),
         SqliteConnector(),
         PostgresConnector(),
+        MysqlConnector(),
+        ExcelConnector(),
     )
     found = {connector.name: connector for connector in built_in}
+    found["drops"] = DropsConnector(lambda name, source: connector_for(name, source))
     for entry in entry_points(group=GROUP):
         connector: Connector = entry.load()()
         found[connector.name] = connector
@@ -71,4 +77,4 @@ def connector_for(name: str, source: Source) -> Connector:
             format=source.format or suffix,
             known=", ".join(known),
         )
-    return found
+    return found.bound(name, source) if isinstance(found, DropsConnector) else found

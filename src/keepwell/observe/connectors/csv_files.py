@@ -21,7 +21,13 @@ from keepwell.observe.connectors.base import (
     files_of,
     options_of,
 )
-from keepwell.observe.connectors.encoding import OnError, Utf8Stream, check_declared
+from keepwell.observe.connectors.encoding import (
+    AUTO,
+    OnError,
+    Utf8Stream,
+    check_declared,
+    detected,
+)
 from keepwell.observe.mapping import Source
 
 BLOCK = 4 << 20
@@ -47,15 +53,20 @@ class CsvConnector(FileConnector):
         del since  # whole files only
         options_of(self.options, name, source)
         for file, path in files_of(name, source, base):
-            check_declared(name, file, path, source.encoding)
-            yield from _File(name, source, file, path).batches()
+            encoding = source.encoding
+            if encoding == AUTO:
+                encoding = detected(name, file, path)
+            else:
+                check_declared(name, file, path, encoding)
+            yield from _File(name, source, file, path, encoding).batches()
 
 
 class _File:
     """One CSV file being read."""
 
-    def __init__(self, name: str, source: Source, file: str, path: Path) -> None:
+    def __init__(self, name: str, source: Source, file: str, path: Path, encoding: str) -> None:
         self.name, self.source, self.file, self.path = name, source, file, path
+        self.encoding = encoding
         self.left_out: list[Ragged] = []
         self.next_row = 2
         self.empty = True
@@ -75,11 +86,16 @@ class _File:
         if self.empty or rest:
             schema = pa.schema([(h.strip(), pa.string()) for h in header])
             none = pa.RecordBatch.from_pylist([], schema=schema)
-            yield RawBatch(self.file, np.empty(0, np.int64), none, rest)
+            yield RawBatch(self.file, np.empty(0, np.int64), none, rest, encoding=self.found)
+
+    @property
+    def found(self) -> str:
+        """The encoding, if it was found out."""
+        return self.encoding if self.source.encoding == AUTO else ""
 
     def _stream(self) -> Utf8Stream:
-        on_error = OnError(self.name, self.file, self.path, self.source.encoding)
-        return Utf8Stream(self.path, self.source.encoding, on_error)
+        on_error = OnError(self.name, self.file, self.path, self.encoding)
+        return Utf8Stream(self.path, self.encoding, on_error)
 
     def _header(self) -> list[str]:
         with self._stream() as stream:
@@ -133,7 +149,7 @@ class _File:
             kept = pa.array(~blank)
             batch, rows = batch.filter(kept), rows[~blank]
         self.empty = self.empty and batch.num_rows == 0
-        return RawBatch(self.file, rows, batch, ragged)
+        return RawBatch(self.file, rows, batch, ragged, encoding=self.found)
 
     def _take_ragged(self, count: int) -> list[Ragged]:
         taken, self.left_out = self.left_out[:count], self.left_out[count:]

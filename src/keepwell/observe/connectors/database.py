@@ -148,7 +148,7 @@ def select(
     quote: str,
     key: Sequence[str],
     bound: str,
-    binary: str = "",
+    binary: str = "{column}",
 ) -> str:
     """The SELECT that reads a source.
 
@@ -159,12 +159,12 @@ def select(
         quote: the database's quote of names.
         key: columns that order the rows; empty when none are known.
         bound: SQL of the least value to be read, such as a placeholder.
-        binary: SQL put after the column, so that text is compared byte by byte.
+        binary: SQL of the {column} whose text is compared byte by byte.
     """
     sql = f"select * from {relation(options, quote)}"
     if source.increment and since and since.value is not None:
         column = quoted(source.increment.by, quote)
-        side = f"{column} {binary}" if isinstance(since.value, str) and binary else column
+        side = binary.format(column=column) if isinstance(since.value, str) else column
         sql += f" where {side} >= {bound} or {column} is null"
     if key:
         sql += " order by " + ", ".join(quoted(part, quote) for part in key)

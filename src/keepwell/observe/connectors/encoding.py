@@ -1,16 +1,46 @@
-"""Text encodings of files: read as declared, guessed only to help a person."""
+"""Text encodings of files: read as declared, or found out where the file leaves no doubt.
+
+UTF-8 and the encodings with a byte-order mark prove themselves. Of the others a byte sequence often
+reads as several, each time as other words: `chardet` weighs them, and where the best is not clearly
+ahead nobody guesses: the file is refused with what it would read as.
+"""
 
 from __future__ import annotations
 
 import codecs
 import io
+import re
 from pathlib import Path
+
+import chardet
 
 from keepwell.core.errors import DataError
 
-GUESSES = ("utf-8", "gb18030", "big5", "shift_jis", "cp1252")
+AUTO = "auto"
+"""The mapping's word for: find it out."""
+CANDIDATES = (
+    "gb18030", "big5hkscs", "cp932", "euc-jp", "cp949", "cp1252", "cp1250", "cp1251", "cp1253",
+)  # fmt: skip
+"""Encodings without a mark of their own that are weighed; gbk and gb2312 are parts of gb18030."""
 CHUNK = 1 << 20
+_SAMPLE = 1 << 16
+_FEW = 60
+"""Bytes beyond ASCII below which the best candidate must be further ahead."""
+_LEAST = 8
+"""Bytes beyond ASCII below which nothing is weighed."""
+_AHEAD, _FAR_AHEAD = 1.5, 3.0
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _LOOK = 1 << 20
+_SHOWN = 40
+_CELLS_ALONE = 20
+_COMMA = b","
+_CELLS = re.compile(rb"[,;\t\"\r\n]+")
 
 
 class Utf8Stream(io.RawIOBase):
@@ -112,18 +142,132 @@ def check_declared(source: str, file: str, path: Path, encoding: str) -> None:
 
 
 def guess_encoding(path: Path) -> str:
-    """What a file's first megabyte looks like; '' when nothing known fits.
+    """What a file looks like; '' when nothing known fits.
 
     Pure ASCII counts as utf-8. GBK and GB2312 are reported as gb18030, which reads both.
     """
+    found = _certain(path)
+    if found:
+        return found
+    weighed = _weighed(_sample(path))
+    return weighed[0][0] if weighed else ""
+
+
+def detected(source: str, file: str, path: Path) -> str:
+    """The encoding of a text file, where it leaves no doubt.
+
+    Args:
+        source: the source's name, for messages.
+        file: the file's, for messages.
+        path: the file.
+
+    Raises:
+        DataError: `source.encoding-unsure`, with the line in question and its readings.
+    """
+    found = _certain(path)
+    if found:
+        return found
+    sample = _sample(path)
+    wide = sum(byte > 0x7F for byte in sample)
+    if wide < _LEAST or _is_binary(path):
+        # A stray byte is a fault of the file, and no other language.
+        with Utf8Stream(path, "utf-8", OnError(source, file, path, "utf-8")) as stream:
+            while stream.read(CHUNK):
+                pass
+    weighed = _weighed(sample)
+    ahead = _FAR_AHEAD if wide < _FEW else _AHEAD
+    clear = len(weighed) == 1 or (len(weighed) > 1 and weighed[0][1] >= ahead * weighed[1][1])
+    if clear and not _hides_another(weighed[0][0], sample):
+        return weighed[0][0]
+    first = sample.partition(_COMMA)[0]
+    readings = [f"{name}: {first.decode(name, 'replace')[:_SHOWN]}" for name, _ in weighed[:3]]
+    with path.open("rb") as raw:
+        row = next((number for number, text in enumerate(raw, 1) if first in text), 1)
+    raise DataError(
+        "source.encoding-unsure",
+        source=source,
+        file=file,
+        row=row,
+        readings="; ".join(readings) or repr(first[:_SHOWN]),
+    )
+
+
+def _is_binary(path: Path) -> bool:
     with path.open("rb") as file:
-        data = file.read(_LOOK)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if data.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    whole = len(data) < _LOOK
-    return next((name for name in GUESSES if _decodes(data, name, whole)), "")
+        return b"\0" in file.read(_SAMPLE)
+
+
+def _hides_another(name: str, sample: bytes) -> bool:
+    """Whether a one-byte encoding won only because some byte spoils a wider one.
+
+    Any bytes are text in a one-byte encoding; so single cells must not speak for a wider one.
+    """
+    if not name.startswith("cp125"):
+        return False
+    for cell in sample.split(_COMMA)[:_CELLS_ALONE]:
+        best = _weighed(cell)[:1]
+        if best and not best[0][0].startswith("cp125"):
+            return True
+    return False
+
+
+def _certain(path: Path) -> str:
+    """An encoding that proves itself; '' when none does."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    with path.open("rb") as file:
+        data = file.read(CHUNK)
+        for mark, name in _MARKS:
+            if data.startswith(mark):
+                return name
+        if b"\0" in data[:_SAMPLE]:
+            wide = chardet.detect(data[:_SAMPLE], compat_names=False)["encoding"] or ""
+            text = data[:_SAMPLE].decode(wide or "ascii", "ignore")
+            lined = "\n" in text and "\0" not in text  # a table has lines; what is packed has not
+            return wide if lined and wide.lower().startswith(("utf-16", "utf-32")) else ""
+        try:
+            while data:
+                decoder.decode(data)
+                data = file.read(CHUNK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return ""
+    return "utf-8"
+
+
+def _sample(path: Path) -> bytes:
+    """The first cells with anything beyond ASCII, each once: repeats prove nothing."""
+    found: dict[bytes, None] = {}
+    size = 0
+    with path.open("rb") as file:
+        while size < _SAMPLE and (line := file.readline(_SAMPLE)):
+            if line.isascii():
+                continue
+            for cell in _CELLS.split(line):  # at bytes that are no part of a wider character
+                if not cell.isascii() and cell not in found:
+                    found[cell] = None
+                    size += len(cell) + 1
+    return _COMMA.join(found)
+
+
+def _weighed(sample: bytes) -> list[tuple[str, float]]:
+    """Encodings that read a sample, likeliest first, those of the same reading once."""
+    found: dict[str, tuple[str, float]] = {}
+    for guess in chardet.detect_all(
+        sample, ignore_threshold=True, include_encodings=CANDIDATES, compat_names=False
+    ):
+        name = guess["encoding"]
+        try:
+            text = sample.decode(name or "ascii")
+        except (LookupError, UnicodeDecodeError):
+            continue
+        # cp1250 and cp1252 share what German needs: the commoner name stands for both.
+        known = found.get(text)
+        usual = min(
+            (n for n in (name, known and known[0]) if n),
+            key=lambda n: CANDIDATES.index(n) if n in CANDIDATES else len(CANDIDATES),
+        )
+        found[text] = (usual, max(guess["confidence"], known[1] if known else 0.0))
+    return sorted(found.values(), key=lambda pair: -pair[1])
 
 
 def _decodes(data: bytes, encoding: str, whole: bool) -> bool:

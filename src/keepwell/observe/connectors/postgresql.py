@@ -135,7 +135,9 @@ class _Read:
         if self.options.table and not key:
             cursor.execute(_KEY, [relation(self.options, '"')])
             key = [str(row[0]) for row in cursor.fetchall()]
-        text = select(self.options, self.source, self.since, '"', key, _BOUND, 'collate "C"')
+        text = select(
+            self.options, self.source, self.since, '"', key, _BOUND, '{column} collate "C"'
+        )
         head, found, tail = text.partition(_BOUND)
         bound = sql.Literal(self.since.value) if found and self.since else sql.SQL("")
         parts = ("copy (", head, bound, tail, ") to stdout (format csv, header, force_quote *)")

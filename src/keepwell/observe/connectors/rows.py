@@ -21,6 +21,7 @@ _ARROW: Final = {
     "double": pa.float64(),
     "date": pa.date32(),
     "local": pa.timestamp("us"),
+    "instant": pa.timestamp("us", "UTC"),
     "text": pa.string(),
 }
 _FITS: Final[dict[str, set[type]]] = {
@@ -29,6 +30,7 @@ _FITS: Final[dict[str, set[type]]] = {
     "decimal": {Decimal, int},
     "date": {date},
     "local": {datetime},
+    "instant": {datetime},
     "text": {str, bytes},
 }
 _NONE: Final = type(None)
@@ -40,7 +42,8 @@ class DbColumn:
 
     Attributes:
         name: its name.
-        kind: integer, double, decimal, date, local (a time without zone) or text.
+        kind: integer, double, decimal, date, local (a time without zone), instant (whose Python
+            values are in UTC, without saying so) or text.
         wanted: text only: the type its cells are to have, checked one by one at the scan.
         precision: decimal only: digits in all.
         scale: decimal only: digits after the point.

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from keepwell.core.days import local_day, midnight
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.profiles import Instruments, Profiles
+from keepwell.observe.engines.states import States
 from keepwell.observe.merge import merge
 from keepwell.observe.tile_build import DATASETS, Dataset, query
 from keepwell.observe.tile_rows import Block, Layout
@@ -121,8 +122,13 @@ class Reader:
         return Profiles.load(self.connection, "client" in self.store.lake_manifest.tables)
 
     @cached_property
+    def states(self) -> States:
+        """Accounts, service and ties."""
+        return States(self)
+
+    @cached_property
     def instruments(self) -> Instruments:
-        """Categories of the instruments."""
+        """What the instruments are."""
         return Instruments.load(
             self.connection,
             "instrument" in self.store.lake_manifest.tables,

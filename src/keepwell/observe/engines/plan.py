@@ -11,11 +11,21 @@ import numpy.typing as npt
 from keepwell.core.days import to_date
 from keepwell.core.money import minor_exponent
 from keepwell.observe import coverage
+from keepwell.observe.day_kernel import DayPlan, run_days
 from keepwell.observe.engines.moment import Moment
-from keepwell.observe.indicators.needs import EVENT_TABLES, SINCE_WINDOW, Need, sources_of
+from keepwell.observe.engines.states import answer_state, answer_world
+from keepwell.observe.indicators.needs import (
+    DAY_STATS,
+    EVENT_TABLES,
+    SINCE_WINDOW,
+    Need,
+    sources_of,
+)
 from keepwell.observe.indicators.registry import Indicator
+from keepwell.observe.indicators.state_needs import STATE_STATS
 from keepwell.observe.market import Index
 from keepwell.observe.position_changes import MOVES, movements, shares
+from keepwell.observe.position_kinds import Kinds, kinds_asked
 from keepwell.observe.positions import FORGIVEN, NONE, STATS, Held, Question, hold, summarise
 from keepwell.observe.tile_build import POSITION
 from keepwell.observe.tile_sql import micros
@@ -39,7 +49,8 @@ class Work:
         moment: what is visible.
         plans: kernel plan per event table.
         constants: answers that are the same for every client, absent ones NaN.
-        profile: client attributes, by code.
+        days: day plan per close-of-day table.
+        states: answers by client code.
         position: the positions asked, if any.
         shares: covered share per need.
     """
@@ -47,13 +58,16 @@ class Work:
     moment: Moment
     plans: dict[str, Plan] = field(default_factory=dict)
     constants: dict[Need, float] = field(default_factory=dict)
-    profile: dict[str, Array] = field(default_factory=dict)
+    days: dict[str, DayPlan] = field(default_factory=dict)
+    states: dict[Need, Array] = field(default_factory=dict)
     position: PositionWork | None = None
     shares: dict[Need, float] = field(default_factory=dict)
 
     def buffers(self) -> dict[str, Array]:
         """Room for one batch's answers; one per thread."""
-        return {name: np.empty((len(p.needs), _STRIDE)) for name, p in self.plans.items()}
+        rows = {name: len(plan.needs) for name, plan in self.plans.items()}
+        rows |= {f"{name} days": len(plan.needs) for name, plan in self.days.items()}
+        return {name: np.empty((count, _STRIDE)) for name, count in rows.items()}
 
     def answer(self, codes: Ints, buffers: dict[str, Array]) -> dict[Need, Array]:
         """Every need's answer for a batch; float64 [n], read-only.
@@ -69,8 +83,15 @@ class Work:
                 run(plan, self.moment.day, rows, low, high, places, buffers[name])
             for need, row in plan.row.items():
                 out[need] = buffers[name][row, :n]
-        for stat, values in self.profile.items():
-            out[Need("client", stat)] = values[codes]
+        for name, days in self.days.items():
+            found = buffers[f"{name} days"]
+            found[:] = np.nan
+            for rows, low, high, places in self.moment.visible(name).parts(codes):
+                run_days(days, self.moment.day, rows, low, high, places, found)
+            for need, row in days.row.items():
+                out[need] = found[row, :n]
+        for need, values in self.states.items():
+            out[need] = values[codes]
         if self.position:
             out.update(self.position.answer(codes))
         same = {str(value): np.full(n, value) for value in set(self.constants.values())}
@@ -88,13 +109,14 @@ class PositionWork:
         moment: what is visible.
         agos: days back of each question; the first is 0.
         currency: the workspace's.
-        classes: beginnings of categories whose shares are asked.
+        needs: what is asked beyond what is always answered.
     """
 
     def __init__(
-        self, moment: Moment, agos: list[int], currency: str, classes: tuple[str, ...] = ()
+        self, moment: Moment, agos: list[int], currency: str, needs: Iterable[Need] = ()
     ) -> None:
         self.moment, self.agos = moment, agos
+        self.kinds = kinds_asked(needs)
         reader = moment.reader
         tables = reader.store.lake_manifest.tables
         days = np.array([moment.day - ago for ago in agos], np.int64)
@@ -109,8 +131,8 @@ class PositionWork:
         )  # fmt: skip
         self.begin = self._begin(spans, "holding" in tables)
         self.divisor = 10.0 ** (16 - minor_exponent(currency))
-        self.category = reader.instruments.at(moment.known_by)
-        self.classes = classes
+        self.features = reader.instruments.at(moment.known_by)
+        self.classes = sorted({need.measure for need in needs if need.stat == "share_of"})
 
     def _begin(self, spans: coverage.Spans, holdings: bool) -> Ints:
         """Per client code the day at whose close nothing was held for sure."""
@@ -137,7 +159,7 @@ class PositionWork:
         """Every position statistic of every question."""
         held, places = self.hold(codes)
         found = summarise(
-            held, self.question.days, self.price, self.category,
+            held, self.question.days, self.price, self.features.category,
             self.moment.reader.instruments.categories, self.divisor,
         )  # fmt: skip
         moved = movements(held, self.question.days)
@@ -156,8 +178,11 @@ class PositionWork:
                     put(Need(POSITION, stat, window=ago), values[a])
                 else:
                     put(Need(POSITION, stat, ago=ago), values[a])
+        worth = Kinds(held, self.question.days, self.price, self.divisor, self.features)
+        for need in self.kinds:
+            put(need, worth.answer(need, self.agos))
         for prefix in self.classes:
-            member = self._member(prefix)
+            member = self.features.member(prefix)
             for a, values in enumerate(shares(held, member)):
                 put(Need(POSITION, "share_of", prefix, ago=self.agos[a]), values)
         return out
@@ -173,12 +198,6 @@ class PositionWork:
             "newest_age": np.tile(newest, every),
             "first_since": held.fresh.T.astype(np.float64),
         }
-
-    def _member(self, prefix: str) -> npt.NDArray[np.bool_]:
-        """Whether the category of each instrument code begins with a word."""
-        names = self.moment.reader.instruments.names
-        inside = np.array([name.startswith(prefix) for name in names] + [False])
-        return inside[self.category]
 
 
 def prices(moment: Moment, ago: int) -> Ints:
@@ -214,6 +233,8 @@ def prepare(
         _plan_events(work, table, asked.get(table, []), minimum)
     _plan_market(work, asked.get("market", []), index)
     _plan_client(work, asked.get("client", []))
+    for table in STATE_STATS:
+        _plan_states(work, table, asked.get(table, []), minimum)
     _plan_positions(work, asked.get(POSITION, []), currency, minimum)
     return work
 
@@ -231,8 +252,13 @@ def _plan_events(work: Work, table: str, needs: list[Need], minimum: float) -> N
             work.constants[need] = np.nan
         else:
             wanted.append(need)
+    daily = [need for need in wanted if need.stat in DAY_STATS]
+    rest = [need for need in wanted if need.stat not in DAY_STATS]
+    if daily:
+        work.days[table] = DayPlan(TILES[table], daily)
+    if rest:
+        work.plans[table] = Plan(TILES[table], rest)
     if wanted:
-        work.plans[table] = Plan(TILES[table], wanted)
         work.moment.visible(table)
 
 
@@ -265,8 +291,25 @@ def _plan_client(work: Work, needs: list[Need]) -> None:
         "days_since_assessed": moment.day - rows["assessed"],
     }
     for need in needs:
-        work.profile[need.stat] = values[need.stat]
+        work.states[need] = values[need.stat]
         work.shares[need] = float("client" in store.lake_manifest.tables)
+
+
+def _plan_states(work: Work, table: str, needs: list[Need], minimum: float) -> None:
+    """Tables that are no tiles: states as they are known, news and failures where covered."""
+    tables = work.moment.reader.store.lake_manifest.tables
+    for need in needs:
+        dated = table in ("news", "outage")
+        work.shares[need] = float(set(sources_of([need])) <= set(tables))
+        if work.shares[need] and dated:
+            spans = tables[table].coverage
+            work.shares[need] = coverage.share(need, spans, work.moment.day)
+        if work.shares[need] == 0.0 or work.shares[need] < minimum:
+            work.constants[need] = np.nan
+        elif dated:
+            work.constants[need] = answer_world(work.moment, need)
+        else:
+            work.states[need] = answer_state(work.moment, need)
 
 
 def _plan_positions(work: Work, needs: list[Need], currency: str, minimum: float) -> None:
@@ -288,8 +331,7 @@ def _plan_positions(work: Work, needs: list[Need], currency: str, minimum: float
             work.constants[need] = np.nan
     if asked:
         agos = sorted({need.ago or need.window for need in asked} | {0})
-        classes = tuple(sorted({need.measure for need in asked if need.stat == "share_of"}))
-        work.position = PositionWork(work.moment, agos, currency, classes)
+        work.position = PositionWork(work.moment, agos, currency, asked)
         work.position.prepare()
         work.moment.visible(POSITION)
 

@@ -8,14 +8,16 @@ from datetime import datetime
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from keepwell.observe.position_kinds import Features
 from keepwell.observe.tile_sql import date_day, micros
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _NEVER = 2**63 - 1
-_FIELDS = ("opened", "birth", "risk", "assessed")
+_FIELDS = ("opened", "birth", "risk", "assessed", "closed")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Profiles:
     Attributes:
         code: client code; int64.
         valid, known, gone: microseconds since 1970; int64.
-        fields: opened and assessed (day numbers), birth (year), risk (1 to 5); float64, NaN blank.
+        fields: opened, assessed and closed (day numbers), birth (year), risk (1 to 5); float64,
+            NaN blank.
     """
 
     code: Ints
@@ -46,7 +49,8 @@ class Profiles:
             f"coalesce({date_day('opened_on')}, 'nan'::DOUBLE) AS opened, "
             "coalesce(birth_year, 'nan'::DOUBLE) AS birth, "
             "coalesce(TRY_CAST(substr(risk_level, 2) AS DOUBLE), 'nan'::DOUBLE) AS risk, "
-            f"coalesce({date_day('assessed_on')}, 'nan'::DOUBLE) AS assessed "
+            f"coalesce({date_day('assessed_on')}, 'nan'::DOUBLE) AS assessed, "
+            f"coalesce({date_day('closed_on')}, 'nan'::DOUBLE) AS closed "
             "FROM client JOIN entities AS e ON e.id = client.client_id "
             "ORDER BY code, valid, known, revision"
         ).fetchnumpy()
@@ -82,7 +86,8 @@ class Instruments:
     """Rows of the instrument table, sorted by when they became known.
 
     Attributes:
-        code: instrument code; category: its category's code, -1 blank; int64.
+        code: instrument code; category, sector: their codes, -1 blank; int64.
+        risk: 1 to 5; maturity: day number; float64, NaN blank.
         known, gone: microseconds since 1970; int64.
         count: number of instrument codes.
         names: the category of each category code.
@@ -90,6 +95,9 @@ class Instruments:
 
     code: Ints
     category: Ints
+    sector: Ints
+    risk: Array
+    maturity: Array
     known: Ints
     gone: Ints
     count: int
@@ -103,30 +111,43 @@ class Instruments:
     @staticmethod
     def load(connection: duckdb.DuckDBPyConnection, present: bool, count: int) -> Instruments:
         """All rows of the instrument view; none when it is not there."""
-        none = np.empty(0, np.int64)
+        none, blank = np.empty(0, np.int64), np.empty(0)
         if not present:
-            return Instruments(none, none, none, none, count, ())
+            return Instruments(none, none, none, blank, blank, none, none, count, ())
         found = connection.sql(
-            "SELECT i.code::BIGINT AS code, category, epoch_us(known_at) AS known, "
+            "SELECT i.code::BIGINT AS code, category, sector, epoch_us(known_at) AS known, "
+            "TRY_CAST(substr(risk_level, 2) AS DOUBLE) AS risk, "
+            f"{date_day('maturity_on')}::DOUBLE AS maturity, "
             f"coalesce(epoch_us(gone_at), {_NEVER}) AS gone FROM instrument AS t "
             "JOIN instruments AS i ON i.id = t.instrument_id ORDER BY known, revision, code"
         ).to_arrow_table()
-        names = found["category"].combine_chunks().dictionary_encode()
-        category = names.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        category, names = _coded(found["category"])
+        sector, _ = _coded(found["sector"])
         keys = {n: found[n].to_numpy().astype(np.int64) for n in ("code", "known", "gone")}
+        risk, maturity = (found[n].to_numpy().astype(np.float64) for n in ("risk", "maturity"))
         return Instruments(
-            keys["code"],
-            category,
-            keys["known"],
-            keys["gone"],
-            count,
-            tuple(names.dictionary.to_pylist()),
-        )
+            keys["code"], category, sector, risk, maturity, keys["known"], keys["gone"], count,
+            names,
+        )  # fmt: skip
 
-    def at(self, known_by: datetime) -> Ints:
-        """Category code of each instrument as known at an instant, -1 unknown; int64 [count]."""
+    def at(self, known_by: datetime) -> Features:
+        """What was known of each instrument code at an instant."""
         k = micros(known_by)
         seen = (self.known <= k) & (self.gone > k)
-        out = np.full(self.count, -1, np.int64)
-        out[self.code[seen]] = self.category[seen]
-        return out
+        code = self.code[seen]
+        codes = {n: np.full(self.count, -1, np.int64) for n in ("category", "sector")}
+        numbers = {n: np.full(self.count, np.nan) for n in ("risk", "maturity")}
+        for name, out in codes.items():
+            out[code] = getattr(self, name)[seen]
+        for name, values in numbers.items():
+            values[code] = getattr(self, name)[seen]
+        return Features(
+            codes["category"], self.names, codes["sector"], numbers["risk"], numbers["maturity"]
+        )
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
+    """Texts as codes, -1 blank, and the text of each code."""
+    found = column.combine_chunks().dictionary_encode()
+    codes = found.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, tuple(found.dictionary.to_pylist())

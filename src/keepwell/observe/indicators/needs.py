@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from keepwell.core.errors import UsageError, nearest
+from keepwell.observe.indicators.state_needs import (
+    AccountStates,
+    NewsWindows,
+    OutageWindows,
+    RelationStates,
+    ServiceStates,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -81,6 +86,30 @@ class TableWindows(Protocol):
 
     def clumpiness(self, window: int = 180, prev: bool = False) -> Array:
         """Entropy clumpiness of the active days of a window, 0 (even) to 1 (one burst)."""
+        ...
+
+
+class DayWindows(TableWindows, Protocol):
+    """Windowed measures of a close-of-day table: also what is asked of whole days."""
+
+    def close(self, measure: str, ago: int = 0) -> Array:
+        """Value of the latest day before D - ago, its rows combined; absent without one."""
+        ...
+
+    def mean_20(self, measure: str, ago: int = 0) -> Array:
+        """Mean of the latest 20 days' values before D - ago; absent below 10 within 60 days."""
+        ...
+
+    def high(self, measure: str, window: int) -> Array:
+        """Largest day value of a window; absent without one."""
+        ...
+
+    def low(self, measure: str, window: int) -> Array:
+        """Least day value of a window; absent without one."""
+        ...
+
+    def negative_days(self, measure: str) -> Array:
+        """Days for which the day values have been below 0 without a break; 0 when they are not."""
         ...
 
 
@@ -179,6 +208,38 @@ class PositionWindows(Protocol):
         """Share of the positions whose instrument's category begins with a word."""
         ...
 
+    def value_share_of(self, prefix: str, ago: int = 0) -> Array:
+        """Share of the value in instruments whose category begins with a word."""
+        ...
+
+    def maturing_count(self) -> Array:
+        """Positions whose instrument matures within 30 days."""
+        ...
+
+    def maturing_share(self) -> Array:
+        """Share of the value in instruments that mature within 30 days."""
+        ...
+
+    def next_maturity(self) -> Array:
+        """Days until the next maturity of a position; absent without one."""
+        ...
+
+    def risk(self, ago: int = 0) -> Array:
+        """Mean product risk (R1 = 1 to R5 = 5), weighted by value."""
+        ...
+
+    def risky_share(self, ago: int = 0) -> Array:
+        """Share of the value in products of risk R4 or R5, of those whose risk is known."""
+        ...
+
+    def sector_top(self, ago: int = 0) -> Array:
+        """Largest share of the value in one sector, of those whose sector is known."""
+        ...
+
+    def drift(self, window: int) -> Array:
+        """Half the sum of changes of the categories' shares of the value, 0 to 1."""
+        ...
+
 
 class MarketWindows(Protocol):
     """The workspace's index, the same number for every client, float64 [n]."""
@@ -197,6 +258,14 @@ class MarketWindows(Protocol):
 
     def drawdown(self, window: int) -> Array:
         """One minus the latest close over the highest close of a window."""
+        ...
+
+    def above_mean(self, window: int) -> Array:
+        """Latest close over the mean close of a window, minus 1."""
+        ...
+
+    def up_share(self, window: int) -> Array:
+        """Share of a window's closes that are above the close before."""
         ...
 
 
@@ -229,6 +298,11 @@ class Windows(Protocol):
         ...
 
     @property
+    def day(self) -> int:
+        """D, the local day of as_of, as days since 1970-01-01."""
+        ...
+
+    @property
     def trade(self) -> TableWindows:
         """Trades."""
         ...
@@ -254,8 +328,78 @@ class Windows(Protocol):
         ...
 
     @property
-    def balance(self) -> TableWindows:
+    def balance(self) -> DayWindows:
         """Daily balances."""
+        ...
+
+    @property
+    def custody_transfer(self) -> TableWindows:
+        """Securities moved from or to another broker."""
+        ...
+
+    @property
+    def exit_request(self) -> TableWindows:
+        """Requests to leave."""
+        ...
+
+    @property
+    def margin(self) -> DayWindows:
+        """Margin account, day by day."""
+        ...
+
+    @property
+    def subscription(self) -> TableWindows:
+        """Subscriptions to issues, contracts, data levels, plans."""
+        ...
+
+    @property
+    def view(self) -> TableWindows:
+        """Pages and features looked at."""
+        ...
+
+    @property
+    def complaint(self) -> TableWindows:
+        """Complaints."""
+        ...
+
+    @property
+    def survey(self) -> TableWindows:
+        """Answers to surveys."""
+        ...
+
+    @property
+    def touch(self) -> TableWindows:
+        """Contacts that the broker began."""
+        ...
+
+    @property
+    def holding(self) -> DayWindows:
+        """Holdings with their cost, day by day."""
+        ...
+
+    @property
+    def account(self) -> AccountStates:
+        """The client's accounts."""
+        ...
+
+    @property
+    def service(self) -> ServiceStates:
+        """Who serves the client."""
+        ...
+
+    @property
+    def relation(self) -> RelationStates:
+        """The client's ties to other clients."""
+        ...
+
+    @property
+    def news(self) -> NewsWindows:
+        """News."""
+        ...
+
+    @property
+    def outage(self) -> OutageWindows:
+        """Failures of the broker's systems."""
         ...
 
     @property
@@ -295,10 +439,17 @@ class Need:
     ago: int = 0
 
 
-EVENT_TABLES = ("trade", "cash_flow", "session", "contact", "balance", "first_purchase")
+EVENT_TABLES = (
+    "trade", "cash_flow", "session", "contact", "balance", "first_purchase", "custody_transfer",
+    "exit_request", "margin", "subscription", "view", "complaint", "survey", "touch", "holding",
+)  # fmt: skip
+DAY_TABLES = ("balance", "margin", "holding")
+"""Event tables with one value per client and day, of which days may be asked."""
+DAY_STATS = ("close", "mean_20", "high", "low", "negative_days")
+"""Statistics of whole days, in the order of the day kernel's codes."""
 _POSITION = ("holding",)
 _PRICED = ("holding", "price")
-_POSITION_SOURCES: dict[str, tuple[str, ...]] = {
+POSITION_SOURCES: dict[str, tuple[str, ...]] = {
     "count": _POSITION,
     "units_held": _POSITION,
     "mean_age": _POSITION,
@@ -327,7 +478,14 @@ _POSITION_SOURCES: dict[str, tuple[str, ...]] = {
         _POSITION,
     ),
     "share_of": (*_POSITION, "instrument"),
+    "maturing_count": (*_POSITION, "instrument"),
+    "next_maturity": (*_POSITION, "instrument"),
+    **dict.fromkeys(
+        ("value_share_of", "maturing_share", "risk", "risky_share", "sector_top", "drift"),
+        (*_PRICED, "instrument"),
+    ),
 }
+"""Statistics of positions and the tables behind each."""
 SINCE_WINDOW = (
     "dropped",
     "added",
@@ -337,10 +495,11 @@ SINCE_WINDOW = (
     "log_change_mean",
     "log_change_min",
     "returned",
+    "drift",
 )
 """Position statistics that compare now with the start of a window."""
-# stat -> (has a measure, the window's default; None when it has no window)
-_TABLE_STATS: dict[str, tuple[bool, int | None]] = {
+TABLE_STATS: dict[str, tuple[bool, int | None]] = {
+    # statistic -> (has a measure, the window's default; None when it has no window)
     "sum": (True, 0),
     "max": (True, 0),
     "min": (True, 0),
@@ -354,7 +513,13 @@ _TABLE_STATS: dict[str, tuple[bool, int | None]] = {
     "longest_gap": (False, 180),
     "mean_gap": (False, 180),
     "clumpiness": (False, 180),
+    "close": (True, None),
+    "mean_20": (True, None),
+    "high": (True, 0),
+    "low": (True, 0),
+    "negative_days": (True, None),
 }
+"""What may be asked of an event table."""
 
 
 def sources_of(needs: Iterable[Need]) -> tuple[str, ...]:
@@ -370,110 +535,9 @@ def sources_of(needs: Iterable[Need]) -> tuple[str, ...]:
     found: set[str] = set()
     for need in needs:
         if need.table == "position":
-            found.update(_POSITION_SOURCES[need.stat])
+            found.update(POSITION_SOURCES[need.stat])
+        elif (need.table, need.stat) == ("relation", "left"):
+            found.update(("relation", "client"))
         else:
             found.add({"market": "index_price"}.get(need.table, need.table))
     return tuple(sorted(found))
-
-
-class Recorder:
-    """Answers like `Windows` with a few dummy numbers and keeps every question in `needs`."""
-
-    n = 4
-
-    def __init__(self) -> None:
-        self.needs: set[Need] = set()
-        for name in EVENT_TABLES:
-            setattr(self, name, _TableRecorder(self, name))
-        self.position = _Recorder(self, "position", _POSITION_SOURCES)
-        self.market = _Recorder(self, "market", ("level", "change", "volatility", "drawdown"))
-        self.client = _Recorder(
-            self, "client", ("tenure_days", "age_years", "risk_level", "days_since_assessed")
-        )
-
-    def table(self, name: str) -> _TableRecorder:
-        """The recorder of one event table."""
-        if name not in EVENT_TABLES:
-            _unknown("table", name, EVENT_TABLES)
-        found: _TableRecorder = getattr(self, name)
-        return found
-
-    def note(self, need: Need) -> Array:
-        """Keep a question, give the dummy answer."""
-        if need.window and need.window not in WINDOWS:
-            _unknown("window", str(need.window), [str(w) for w in WINDOWS])
-        self.needs.add(need)
-        return np.array([np.nan, 0.0, 1.0, 2.0])
-
-
-class _Recorder:
-    """Records methods of positions, market and client."""
-
-    def __init__(self, to: Recorder, table: str, stats: Iterable[str]) -> None:
-        self._to, self._table, self._stats = to, table, tuple(stats)
-
-    def __getattr__(self, stat: str) -> Any:
-        if stat not in self._stats:
-            _unknown("statistic", f"{self._table}.{stat}", self._stats)
-        windowed = stat in ("change", "volatility", "drawdown", *SINCE_WINDOW)
-        if stat == "share_of":
-            return lambda prefix, ago=0: self._to.note(Need(self._table, stat, prefix, ago=ago))
-
-        def ask(first: int = 0, *, window: int = 0, ago: int = 0) -> Array:
-            if windowed:
-                return self._to.note(Need(self._table, stat, window=window or first))
-            return self._to.note(Need(self._table, stat, ago=ago or first))
-
-        return ask
-
-
-class _TableRecorder:
-    """Records methods of an event table and checks the measures they name."""
-
-    def __init__(self, to: Recorder, table: str) -> None:
-        self._to, self._table = to, table
-
-    def __getattr__(self, stat: str) -> Any:
-        if stat not in _TABLE_STATS:
-            _unknown("statistic", f"{self._table}.{stat}", _TABLE_STATS)
-        has_measure, default = _TABLE_STATS[stat]
-
-        def ask(measure: str, window: int, prev: bool, ago: int) -> Array:
-            if measure:
-                known = measures(self._table)
-                if measure not in known:
-                    _unknown("measure", f"{self._table}.{measure}", known)
-            return self._to.note(Need(self._table, stat, measure, window, bool(prev), ago))
-
-        if default is None:
-            if has_measure:
-                return lambda measure, ago=0: ask(measure, 0, False, ago)
-            return lambda: ask("", 0, False, 0)
-        if has_measure:
-            return lambda measure, window, prev=False: ask(measure, window, prev, 0)
-        return lambda window=default, prev=False: ask("", window, prev, 0)
-
-
-_UNKNOWN = {
-    "measure": "indicator.measure-unknown",
-    "statistic": "indicator.statistic-unknown",
-    "table": "indicator.table-unknown",
-    "window": "indicator.window-unknown",
-}
-
-
-def _unknown(kind: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    raise UsageError(
-        _UNKNOWN[kind],
-        name=name,
-        nearest=nearest(name.rpartition(".")[2], names) or ", ".join(names),
-    )
-
-
-@lru_cache(maxsize=8)
-def measures(table: str) -> tuple[str, ...]:
-    """Names of the measures that the tiles of a table keep."""
-    from keepwell.observe.tiles import TILES
-
-    return tuple(measure.name for measure in TILES[table].measures)

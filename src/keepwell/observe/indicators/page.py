@@ -18,8 +18,8 @@ RULES: Final = (
     (
         "A fact counts when it happened before as_of (at < as_of) and was known by then "
         "(known_at <= as_of), in the highest revision known by then. A client row counts when "
-        "valid_from < as_of. Balances, holdings and prices are of the close of their day and "
-        "count when day < D."
+        "valid_from < as_of. Balances, holdings, margin accounts and prices are of the close of "
+        "their day and count when day < D."
     ),
     (
         "The window of w days holds the facts with D - w <= day < D and those of D before "
@@ -32,8 +32,8 @@ RULES: Final = (
         "source is declared complete. Today's part does not count for this. Days since the "
         "latest or the first fact, and the latest balance, have no window: they look at all "
         "that is known, and are absent only when the declared spans of the source all begin on "
-        "D or later (on D - w or later for the balance w days ago). Market, prices and client "
-        "rows need no declared span."
+        "D or later (on D - w or later for the balance w days ago). Market, prices, and rows of "
+        "client, account, service and relation need no declared span."
     ),
     (
         "Absent is not zero. A source that is not mapped makes its indicators absent; a client "
@@ -116,7 +116,7 @@ def coverage_rule(item: Indicator, locale: str | None = None) -> str:
     parts = []
     for table in item.sources:
         windows = sorted({n.window for n in item.needs if n.table == table and n.window})
-        if table in EVENT_TABLES and windows:
+        if table in (*EVENT_TABLES, "news", "outage") and windows:
             days = ", ".join(str(window) for window in windows)
             parts.append(
                 tr(
@@ -124,7 +124,7 @@ def coverage_rule(item: Indicator, locale: str | None = None) -> str:
                     locale, table=table, days=days,
                 )
             )  # fmt: skip
-        elif table == "holding":
+        elif table == "holding" and any(need.table == "position" for need in item.needs):
             parts.append(tr("Needs holding, or else all trade since the beginning.", locale))
         else:
             parts.append(tr("Needs {table}.", locale, table=table))
@@ -168,6 +168,7 @@ def _details(item: Indicator) -> list[str]:
         ("Days used", windows),
         ("Sources", ", ".join(item.sources)),
         ("Added in version", item.since),
+        ("Models' input list", item.input_list),
     )
     return [
         f"### {item.id}",

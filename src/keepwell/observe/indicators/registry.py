@@ -12,22 +12,33 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast
 
 import numpy as np
 
 from keepwell.core.errors import UsageError, nearest
 from keepwell.core.text import tr
-from keepwell.observe.indicators.needs import Array, Need, Recorder, Windows, sources_of
+from keepwell.observe.indicators.needs import Array, Need, Windows, sources_of
+from keepwell.observe.indicators.recorder import Recorder
 
 ENTRY_POINTS: Final = "keepwell.indicators"
 _BUILT_IN: Final = tuple(
     f"keepwell.observe.indicators.{name}"
     for name in (
         "trading", "rhythm", "funding", "digital", "service", "portfolio", "acquisition",
-        "client", "market",
+        "client", "market", "trading_more", "rhythm_more", "flows", "custody", "under_water",
+        "products", "digital_more", "service_more", "marketing", "relationship", "performance",
+        "market_more",
     )
 )  # fmt: skip
+
+INPUT_LIST: Final = 1
+"""Version of the list of indicators that models are trained on.
+
+Settings and published accuracy were chosen on list 1. A later indicator is shown, explained and
+usable by name, but enters models only when this number is raised after a measured comparison.
+"""
 
 FAMILIES: Final[dict[str, str]] = {
     "activity": "Trading activity",
@@ -36,6 +47,9 @@ FAMILIES: Final[dict[str, str]] = {
     "digital": "Digital use",
     "service": "Service experience",
     "portfolio": "Portfolio structure",
+    "performance": "Performance",
+    "marketing": "Marketing and subscriptions",
+    "relationship": "Relationship",
     "client": "Client's record",
     "market": "Market conditions",
 }
@@ -89,6 +103,7 @@ class Indicator:
             low is a warning, at or above it when high is. None where there is no such number.
         since: the keepwell version that brought it.
         any_source: whether one of the sources is enough; else all are needed.
+        input_list: first version of the models' input list that has it (see `INPUT_LIST`).
         function: n clients' windows to n numbers.
         needs: every windowed measure that the function asks, sorted.
         sources: the contract tables behind these, sorted. Without one of them the indicator is
@@ -107,6 +122,7 @@ class Indicator:
     threshold: float | None
     since: str
     any_source: bool
+    input_list: int
     function: Function = field(repr=False)
     needs: tuple[Need, ...] = field(repr=False)
     sources: tuple[str, ...]
@@ -166,6 +182,7 @@ class Indicator:
             "sources": list(self.sources),
             "any_source": self.any_source,
             "since": self.since,
+            "input_list": self.input_list,
         }
 
 
@@ -259,6 +276,7 @@ def indicator(
     threshold: float | None = None,
     since: str = "0.1",
     any_source: bool = False,
+    input_list: int = 1,
     registry: Registry | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function as an indicator; its needs are found by running it once.
@@ -275,6 +293,7 @@ def indicator(
         threshold: the number at which a person should look, in the unit.
         since: the version that brought it.
         any_source: whether one of its sources is enough.
+        input_list: first version of the models' input list that has it.
         registry: where to register; default: `INDICATORS`.
 
     Returns:
@@ -293,13 +312,27 @@ def indicator(
             Indicator(
                 id=id, name=name, unit=unit, direction=direction, family=family,
                 explain=explain, definition=definition, headline=headline, threshold=threshold,
-                since=since, any_source=any_source, function=function, needs=needs,
-                sources=sources_of(needs),
+                since=since, any_source=any_source, input_list=input_list, function=function,
+                needs=needs, sources=sources_of(needs),
             )
         )  # fmt: skip
         return function
 
     return register
+
+
+second = partial(indicator, since="0.2", input_list=2)
+"""`indicator` for those that came with version 0.2 and wait for the second input list."""
+
+
+def model_inputs() -> list[str]:
+    """Ids of the indicators that models are trained on, ascending (see `INPUT_LIST`).
+
+    Example:
+        >>> "trade_count_30d" in model_inputs()
+        True
+    """
+    return [id for id, item in INDICATORS.items() if item.input_list <= INPUT_LIST]
 
 
 def trace(function: Function) -> tuple[Need, ...]:

@@ -268,6 +268,8 @@ class Judge:
         ]  # fmt: skip
 
     def _volume(self, rows: Ints, b: int, before: Ints) -> _Word | None:
+        if self.blocks.group[b] == 1:
+            return None  # a long holiday is quieter than any weekend
         usual = rows[before].astype(np.float64)
         least, most = float(usual.min()), float(usual.max())
         usual = usual[-MOST_BEFORE:]

@@ -320,6 +320,10 @@ def late(
             continue
         if table.newest is None or table.usual is None:
             continue
+        said = workspace.mapping.tables.get(table.table)
+        seldom = table.usual - (said.delay_days if said else 0) >= 1
+        if seldom and table.behind <= 3 * table.usual + freshness.UNKNOWN:
+            continue  # what comes now and then often pauses longer than nine of ten times
         right = accepted.get((table.table, MonitorKind.FRESHNESS, ""))
         if right is not None and table.newest <= right.until:
             continue  # somebody said that it ends there

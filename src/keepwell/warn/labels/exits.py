@@ -1,5 +1,7 @@
 """`exit`: held something at as_of; at the end of the horizon holds (nearly) nothing, or has left.
 
+`exit_any`: the same at the end of any day of the horizon, so that who leaves and comes back counts.
+
 Whether the client held is judged by what was known at as_of: judging it with hindsight would
 choose the clients by their future. What is held at the end is judged by all that is known.
 """
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keepwell.core.days import local_day
+from keepwell.core.days import local_day, midnight
 from keepwell.observe.tiles import BLANK
 from keepwell.warn.label import (
     LABELS,
@@ -31,6 +33,35 @@ def exit_rule(
     engine: Engine, as_of: datetime, definition: LabelDefinition, known_by: datetime
 ) -> Labels:
     """Label every client that held a position at as_of; see the module's text."""
+    ends = definition.matures_at(as_of, engine.workspace.zone)
+    return _left_by(engine, as_of, definition, known_by, [ends])
+
+
+@LABELS.add("exit_any")
+def exit_any_rule(
+    engine: Engine, as_of: datetime, definition: LabelDefinition, known_by: datetime
+) -> Labels:
+    """As `exit`, at the end of any day of the horizon.
+
+    Positions change only on days with trades or holdings: the ends of these are looked at.
+    """
+    ends = definition.matures_at(as_of, engine.workspace.zone)
+    return _left_by(
+        engine, as_of, definition, known_by, [*_day_ends(engine, as_of, ends, known_by), ends]
+    )
+
+
+def _left_by(
+    engine: Engine,
+    as_of: datetime,
+    definition: LabelDefinition,
+    known_by: datetime,
+    instants: list[datetime],
+) -> Labels:
+    """Labels of who holds (nearly) nothing at one of some instants, the last of which is the end.
+
+    The day of leaving is told where an event dates it, or where days were looked at one by one.
+    """
     zone = engine.workspace.zone
     ends, starts = definition.matures_at(as_of, zone), definition.starts_at(as_of, zone)
     start = engine.positions(as_of)
@@ -39,10 +70,14 @@ def exit_rule(
     clients = [str(start.clients[i]) for i in listed]
     n = len(clients)
     why = np.full(n, Why.STAYED, object)
-    gone, unknown = _gone(engine, start, listed, ends, known_by, definition)
-    why[gone] = Why.EXITED
+    gone, unknown, left_day = np.zeros(n, bool), np.zeros(n, bool), np.full(n, np.nan)
+    for at in instants:
+        found, unseen = _gone(engine, start, listed, at, known_by, definition)
+        if len(instants) > 1:
+            left_day[found & ~gone] = local_day(at, zone) - 1
+        gone, unknown = gone | found, unknown | unseen
     why[unknown] = Why.UNKNOWN_END
-    left_day = np.full(n, np.nan)
+    why[gone] = Why.EXITED
     _events(engine, clients, start, as_of, ends, known_by, why, left_day)
     if starts > as_of:
         early, _ = _gone(engine, start, listed, starts, known_by, definition)
@@ -54,6 +89,29 @@ def exit_rule(
     y[why == Why.STAYED] = 0.0
     left_day[y != 1.0] = np.nan
     return Labels(clients, y, why, left_day, as_of, ends)
+
+
+def _day_ends(
+    engine: Engine, as_of: datetime, ends: datetime, known_by: datetime
+) -> list[datetime]:
+    """The midnights before `ends` that end a day with a trade or a holding row, ascending."""
+    zone, tables = engine.workspace.zone, engine.manifest.tables
+    first, last = day_of(engine, as_of), day_of(engine, ends)
+    seen = "known_at <= $t and (gone_at is null or gone_at > $t)"
+    parts = []
+    if "trade" in tables:
+        parts.append(f"select {_local_day(engine, 'at')} as d from trade where {seen}")
+    if "holding" in tables:
+        parts.append(f"select day - date '1970-01-01' as d from holding where {seen}")
+    if not parts:
+        return []
+    found = lake_query(
+        engine,
+        f"select distinct d from ({' union all '.join(parts)}) "
+        f"where d >= {first} and d < {last} - 1 order by d",
+        t=known_by,
+    )
+    return [midnight(int(day) + 1, zone) for day in found["d"]]
 
 
 _LEFT = (Why.EXITED, Why.CLOSED, Why.TRANSFERRED)
@@ -160,7 +218,7 @@ def _events(
     if "exit_request" in tables:
         _mark(_requested(engine, as_of, ends, known_by), at, why, left_day)
     if "client" in tables:
-        _mark(_closed(engine, first, last, known_by), at, why, left_day)
+        _mark(closures(engine, first, last, known_by), at, why, left_day)
 
 
 _Mark = tuple[str, Why, int]
@@ -211,7 +269,7 @@ def _requested(engine: Engine, as_of: datetime, ends: datetime, known_by: dateti
     ]
 
 
-def _closed(engine: Engine, first: int, last: int, known_by: datetime) -> list[_Mark]:
+def closures(engine: Engine, first: int, last: int, known_by: datetime) -> list[_Mark]:
     """Closures by the newest profile known; without a reason the positions decide."""
     found = lake_query(
         engine,

@@ -1,8 +1,9 @@
-"""`silence`: no trade, funding or session for longer than is usual for the client.
+"""`silence` and `dormant`: no trade, funding or session for longer than is usual, or than N days.
 
-The usual is the 99th percentile of the client's own gaps between active days before as_of, shrunk
-towards that of its peers (clients with a similar number of gaps), who count as 20 gaps. A client
-that is silent already at as_of is not at risk of it.
+For `silence` the usual is the 99th percentile of the client's own gaps between active days before
+as_of, shrunk towards that of its peers (clients with a similar number of gaps), who count as 20
+gaps; for `dormant` it is the same number of days for everybody. A client that is silent already at
+as_of is not at risk of it.
 """
 
 from __future__ import annotations
@@ -36,12 +37,29 @@ def silence_rule(
     engine: Engine, as_of: datetime, definition: LabelDefinition, known_by: datetime
 ) -> Labels:
     """Label every client that was active before as_of and not silent then."""
+    return _inactive(engine, as_of, definition, known_by, Why.SILENT)
+
+
+@LABELS.add("dormant")
+def dormant_rule(
+    engine: Engine, as_of: datetime, definition: LabelDefinition, known_by: datetime
+) -> Labels:
+    """Label every client that was active in the label's days before as_of."""
+    return _inactive(engine, as_of, definition, known_by, Why.DORMANT)
+
+
+def _inactive(
+    engine: Engine, as_of: datetime, definition: LabelDefinition, known_by: datetime, left: Why
+) -> Labels:
     zone = engine.workspace.zone
     starts, ends = definition.starts_at(as_of, zone), definition.matures_at(as_of, zone)
     day, first, last = (day_of(engine, t) for t in (as_of, starts, ends))
     code, days, ids = _active_days(engine, as_of, as_of)
     n = len(ids)
-    usual = _usual(code, days, n, _coverage(engine), definition.quantile)
+    if left is Why.DORMANT:
+        usual = np.full(n, definition.days - 0.5)  # that many days and more, all being whole
+    else:
+        usual = _usual(code, days, n, _coverage(engine), definition.quantile)
     newest = np.full(n, -(2.0**31))
     np.maximum.at(newest, code, days)
     later_code, later_days, later_ids = _active_days(engine, ends, known_by)
@@ -54,7 +72,7 @@ def silence_rule(
     soon = known & (later_days < first)
     np.maximum.at(before_gap, place[later_code][soon], later_days[soon])
     why = np.full(n, Why.STAYED, object)
-    why[last - end > usual] = Why.SILENT
+    why[last - end > usual] = left
     why[first - before_gap > usual] = Why.LEFT_IN_GAP
     why[day - newest > usual] = Why.ALREADY_SILENT
     holes = _hole_days(_coverage(engine), int(newest.min()) if n else day, day - 1)
@@ -63,7 +81,7 @@ def silence_rule(
     if not _seen(engine, day, last, known_by):
         why[:] = Why.UNKNOWN_END
     y = np.full(n, np.nan)
-    y[why == Why.SILENT] = 1.0
+    y[why == left] = 1.0
     y[why == Why.STAYED] = 0.0
     left_day = np.where(y == 1.0, np.ceil(end + usual), np.nan)
     return Labels(ids, y, why, left_day, as_of, ends)
