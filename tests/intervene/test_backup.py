@@ -21,6 +21,7 @@ from keepwell.frame.migrate import newest
 from keepwell.intervene.upkeep.backup import backup
 from keepwell.intervene.upkeep.parcel import INDEX, SECRET, Index
 from keepwell.intervene.upkeep.restore import check, restore
+from keepwell.observe import marks
 from keepwell.observe.ingest import ingest
 from keepwell.observe.spool_ingest import spool_of
 from keepwell.observe.workspace import Workspace
@@ -83,6 +84,7 @@ def busy(desk):
 
 def test_everything_is_back_on_an_empty_machine(busy, tmp_path, request):
     ws, frame = busy.frame.workspace, busy.frame
+    mark = marks.save(ws.lake.root, marks.TableMarks("said", {}))
     folder, index = backup(ws, frame, tmp_path / "backups", NOW)
     assert [path.name for path in (tmp_path / "backups").iterdir()] == [folder.name]
     assert check(folder) == index == Index.load(folder)
@@ -100,6 +102,7 @@ def test_everything_is_back_on_an_empty_machine(busy, tmp_path, request):
     for name in ("keepwell.yaml", "scripts/own.yaml", ".keepwell/evidence.key"):
         assert sha256_file(done.root / name) == sha256_file(ws.root / name)
     assert (done.root / ".keepwell/evidence.key").stat().st_mode & 0o777 == 0o600
+    assert marks.load(again.lake.root, mark) == marks.TableMarks("said", {})
     with again.lake.connect() as engine:
         assert engine.execute("select count(*) from trade").fetchall() == [(8,)]
     url = url or f"sqlite:///{done.root}/.keepwell/desk.sqlite"

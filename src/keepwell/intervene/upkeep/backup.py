@@ -40,6 +40,7 @@ from keepwell.intervene.upkeep.parcel import (
 )
 from keepwell.learn.panel.folder import panels_root
 from keepwell.observe import manifest as manifests
+from keepwell.observe import marks
 from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake
 from keepwell.observe.lake_writer import QUARANTINE
@@ -179,7 +180,8 @@ def _lake_heads(lake: Lake, parcel: _Parcel) -> list[Path]:
     pinned = [manifests.load(lake.root, number) for number in manifests.numbers(lake.root)]
     for path in sorted(lake.root.glob("manifest-*.json")):
         parcel.take(path, f"{STATE}/lake/{path.name}")
-    _folder(lake.root / manifests.RETIRED, f"{STATE}/lake/{manifests.RETIRED}", parcel)
+    for folder in (manifests.RETIRED, marks.FOLDER):
+        _folder(lake.root / folder, f"{STATE}/lake/{folder}", parcel)
     data: set[Path] = set()
     for name in [*TABLES, QUARANTINE]:
         if not lake.exists(name):
