@@ -57,7 +57,7 @@ def test_api_and_pages_say_it(sqlite_desk, found):
     assert (trade["table"], trade["kind"], trade["owner"]) == ("trade", "units", "m1")
     assert (trade["words"], trade["reasons"]) == (SAID, ["trading.less"])
     assert trade["indicators"] > 10
-    assert (session["table"], session["reasons"]) == ("session", [])  # nothing reads the news
+    assert (session["table"], session["reasons"]) == ("session", [])  # no input reads the news
     assert http.get("/api/v1/clients/c2/context").json()["stale"] == []  # without a score
 
     page = http.get("/clients/c1").text

@@ -28,7 +28,7 @@ def stale(tx: Tx, actor: Actor, client: Client) -> list[StaleOut]:
 
 
 def unusual(tx: Tx) -> tuple[Finding, ...]:
-    """What is late or unusual now, of tables that any indicator reads."""
+    """What is late or unusual now, of tables that a model's inputs read."""
     calendar = calendar_of(tx.frame, CalendarName.EXCHANGE)
     is_open: IsOpen = lambda day: bool(calendar.sessions_of(day))  # noqa: E731
     return touching(standing(tx.frame.workspace, tx.at, is_open))

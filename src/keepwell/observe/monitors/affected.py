@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from keepwell.observe.indicators.registry import INDICATORS
+from keepwell.observe.indicators.registry import INDICATORS, model_inputs
 from keepwell.observe.monitors.finding import Finding
 from keepwell.observe.monitors.watch import last_findings, late
 
@@ -67,7 +67,7 @@ def _stamp(workspace: Workspace) -> tuple[int, int]:
 
 
 def indicators_on(table: str) -> frozenset[str]:
-    """Ids of the indicators that read a table.
+    """Ids of the indicators that models are trained on and that read a table.
 
     Example:
         >>> "days_since_trade" in indicators_on("trade"), indicators_on("news")
@@ -78,15 +78,13 @@ def indicators_on(table: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _readers() -> dict[str, frozenset[str]]:
-    tables = {table for item in INDICATORS.values() for table in item.sources}
-    return {
-        table: frozenset(i.id for i in INDICATORS.values() if table in i.sources)
-        for table in tables
-    }
+    items = [INDICATORS[id] for id in model_inputs()]
+    tables = {table for item in items for table in item.sources}
+    return {table: frozenset(i.id for i in items if table in i.sources) for table in tables}
 
 
 def touching(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Of some findings those about tables that any indicator reads: scores may rest on them."""
+    """Of some findings those about tables that a model's inputs read: scores rest on them."""
     return tuple(found for found in findings if indicators_on(found.table))
 
 
