@@ -56,7 +56,9 @@ STATES: Final[dict[str, str]] = {
 
 REASON_TITLES: Final[dict[str, str]] = {
     "cell.below-zero": "Negative", "cell.control-character": "Control character",
-    "cell.formula": "Spreadsheet formula", "cell.missing": "Empty, but required",
+    "cell.digits-lost": "Digits lost", "cell.excel-error": "Error of the workbook",
+    "cell.formula": "Spreadsheet formula", "cell.merged": "Merged cells",
+    "cell.missing": "Empty, but required", "cell.not-computed": "Formula without a value",
     "cell.no-zone": "Time without a zone", "cell.not-boolean": "Neither true nor false",
     "cell.not-date": "Not a date", "cell.not-decimal": "Not a decimal number",
     "cell.not-double": "Not a number", "cell.not-in-list": "Not a word of the contract",
