@@ -50,8 +50,8 @@ from keepwell.world.terms import ACTIONS, FIRST_ACTION, LEAVE_ALONE
 ROUND: Final = 10
 """Working days in which every manager once works through the queue."""
 
-AGAIN: Final = timedelta(days=45)
-"""Nobody takes up a case again sooner."""
+AGAIN: Final = timedelta(days=90)
+"""Nobody takes up a case again sooner; rivals do not either."""
 
 LATER: Final = timedelta(days=28)
 """A case in which nothing may or need be done is looked at again after so long."""

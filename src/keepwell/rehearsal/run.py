@@ -17,8 +17,6 @@ from keepwell.core.errors import UsageError
 from keepwell.core.files import atomic_write
 from keepwell.core.version import __version__
 from keepwell.frame.context import Frame
-from keepwell.intervene.action.catalogue import Who
-from keepwell.intervene.action.recommend import ASSUMED_MINUTES
 from keepwell.intervene.publish import publish_run
 from keepwell.learn import run as job
 from keepwell.learn.holdout.policy import period_of
@@ -137,29 +135,25 @@ def _warmed_up(plan: Plan, today: date, root: Path, tell: Tell) -> Future:
 
 
 def _settings(plan: Plan) -> str:
-    """The desk of a rehearsal: as it ships, but for its hold-out and the price of time.
+    """The desk of a rehearsal: as it ships, but for its hold-out.
 
-    Staff have their minutes whatever they do with them, so that a minute costs what the next client
-    would have got from it, far less than one that has to be paid: a twentieth, at which they are
-    about used up. The secret comes from the seed, so that whoever repeats a rehearsal draws the
-    same hold-out.
+    The secret comes from the seed, so that whoever repeats a rehearsal draws the same hold-out.
     """
     secret = digest_of({"rehearsal": plan.seed})
-    prices = ", ".join(f"{who.value}_minute: {ASSUMED_MINUTES[who] // 20}" for who in Who)
     return (
-        f"secret: '{secret}'\nholdout: {{share: {plan.share}}}\naction: {{{prices}}}\n"
+        f"secret: '{secret}'\nholdout: {{share: {plan.share}}}\n"
         # Nobody settles exit requests here, and compliance need not be told every week.
         "clock: {exit_settle_days: 250}\nkept: {days: 84}\n"
     )
 
 
 def _capacity(plan: Plan) -> str:
-    """Tiers of twice what staff can call in four weeks.
+    """Tiers of more than three times what staff can call in four weeks.
 
     A fifth is held out, every third wants no calls, and some are not worth them.
     """
     book = plan.scenario.people.staff.per_manager
-    mild = min(0.2, 2.0 * plan.minutes * 4 / CALL / book)
+    mild = min(0.2, 3.5 * plan.minutes * 4 / CALL / book)
     return f"capacity: {{severe: {mild / 4:.4f}, moderate: {mild / 2:.4f}, mild: {mild:.4f}}}\n"
 
 
