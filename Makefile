@@ -67,10 +67,10 @@ check: $(VENV)/dev.stamp
 # Report and pages are opened in a real Chromium, and MySQL as a source is read from a real MariaDB,
 # which are fetched where they can be.
 browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
-		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || echo "no Chromium: install it, or the tests of the pages fail"
-	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get install -qq -y --no-install-recommends mariadb-server-core >/dev/null; } || echo "no MariaDB: the tests of MySQL as a source are skipped"
+	@missing=; command -v chromium >/dev/null || missing="chromium"; \
+	command -v mariadbd >/dev/null || missing="$$missing mariadb-server-core"; \
+	test -z "$$missing" || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } || echo "install $$missing, or the tests of pages and of MySQL fail"
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/indicators.py --markdown docs/reference/benchmarks-indicators.md

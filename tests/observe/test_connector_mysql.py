@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -21,9 +20,6 @@ from .test_connector_databases import read, staged
 
 SHARE = Path("/usr/share/mysql")
 LIGHT = ["--innodb-buffer-pool-size=16M", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0"]
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("mariadbd") and SHARE.is_dir()), reason="no mariadbd (mariadb-server-core)"
-)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from keepwell.world.simulate import World
 from keepwell.world.terms import ACTIONS
 
 N, WARM, DAYS = 150, 25, 20
-MOVED = ("trade", "cash_flow", "custody_transfer", "holding", "instrument", "price")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,6 @@ def future(tmp_path_factory):
     made = Future.of(
         LivingWorld(World(Scenario(), 11, N, WARM + DAYS), tmp_path_factory.mktemp("f"))
     )
-    made.tables = [*MOVED, "touch"]
     for _ in range(WARM):
         made.live()
     made.read()
@@ -34,7 +32,6 @@ def future(tmp_path_factory):
 @pytest.fixture(scope="module")
 def branched(future, tmp_path_factory):
     other = future.branch(tmp_path_factory.mktemp("g") / "other")
-    other.tables = future.tables
     same = future.living.world.copy()
     tally = Tally.begin(same)
     everybody = (np.arange(N), np.full(N, ACTIONS.index("manager_call")))

@@ -144,7 +144,6 @@ class Desk:
         clock: the time it goes by.
         service: what was owed and done, for the rivals.
         spent: contacts and minutes.
-        refused: cases in which nothing might be done, by the code of the first refusal.
     """
 
     plan: Plan
@@ -153,7 +152,6 @@ class Desk:
     clock: Clock
     service: Service = field(default_factory=Service)
     spent: Spent = field(default_factory=Spent)
-    refused: int = 0
 
     @classmethod
     def open(cls, plan: Plan, future: Future) -> Desk:
@@ -299,7 +297,6 @@ class Desk:
         owed = [o for o in advice.made.owed if (case_id, o.action.id) not in self._owed]
         option = owed[0] if owed else advice.made.best
         if option is None or option.decision.answer is Answer.DELAY:
-            self.refused += option is None
             return None
         channel = option.decision.channel or Channel.PHONE
         said = advice.said is option.action and advice.script is not None

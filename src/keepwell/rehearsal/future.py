@@ -25,12 +25,6 @@ Ints = npt.NDArray[np.int64]
 
 NOBODY: Final = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-DEEDS: Final = frozenset(
-    {"client", "account", "service", "trade", "first_purchase", "cash_flow", "custody_transfer",
-     "exit_request", "holding", "balance", "instrument", "price", "index_price"}
-)  # fmt: skip
-"""Tables that tell who left and what was moved; enough to judge a policy that reads nothing."""
-
 _LINKED: Final = frozenset({".parquet", ".npy", ".bin"})
 """Files that are never changed in place."""
 
@@ -43,13 +37,11 @@ class Future:
         living: the world with its files.
         workspace: reads them.
         tally: the truth, from the loop's beginning on.
-        tables: those that are read; None: all.
     """
 
     living: LivingWorld
     workspace: Workspace
     tally: Tally | None = None
-    tables: list[str] | None = None
     place: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -59,18 +51,16 @@ class Future:
         place = {client: i for i, client in enumerate(ids)}
         return cls(living, Workspace.open(living.root), place=place)
 
-    def branch(self, root: Path, *, deeds_only: bool = False) -> Future:
+    def branch(self, root: Path) -> Future:
         """Another future of the same broker from today on, with a copy of what is known so far.
 
         Args:
             root: the new workspace's folder; must not be there yet.
-            deeds_only: read no more than tells who left and what was moved.
         """
         other = self.living.copy(root)
         for name in ("lake", "tiles"):
             _copy(self.workspace.state / name, root / ".keepwell" / name)
-        tables = [t for t in self.workspace.mapping.tables if t in DEEDS] if deeds_only else None
-        made = Future(other, Workspace.open(root), None, tables, self.place)
+        made = Future(other, Workspace.open(root), None, self.place)
         made.begin()
         return made
 
@@ -103,7 +93,7 @@ class Future:
             keep: the files, for another time.
         """
         self.living.delivered()
-        ingest(self.workspace, self.tables)
+        ingest(self.workspace)
         self.living.put_away(keep=keep)
         return LocalEngine.open(self.workspace)
 

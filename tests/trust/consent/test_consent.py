@@ -50,6 +50,19 @@ def test_a_word_told_twice_is_one_word(sqlite_desk):
         assert len(service.history(tx, SYSTEM, "c1")) == 1
 
 
+@pytest.mark.parametrize("desk", ["postgresql"], indirect=True)
+def test_a_word_said_after_the_look_is_seen_by_who_writes(desk):
+    # SQLite has one writer at a time.
+    desk.usual()
+    now = desk.now.at
+    with desk.tx() as tx:
+        service.look_up(tx, "c1")
+        with desk.tx() as other:
+            service.record_consent(other, SYSTEM, "c1", Purpose.MARKETING, False, now, "app")
+        service.record_consent(tx, SYSTEM, "c1", Purpose.MARKETING, False, now, "app")
+        assert len(service.history(tx, SYSTEM, "c1")) == 1
+
+
 def test_refusals_as_a_set(desk):
     desk.usual()
     with desk.tx() as tx:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import pyarrow as pa
 from pydantic import AfterValidator, model_validator
 
 from keepwell.core.errors import DataError, UsageError
-from keepwell.observe.connectors.base import Options, Since
+from keepwell.observe.connectors.base import Options, RawBatch, Since, options_of
 from keepwell.observe.mapping import Source
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -183,3 +185,45 @@ class DatabaseConnector:
         """None: a database must be asked each time."""
         del name, source, base
         return None
+
+
+class ServerConnector(DatabaseConnector):
+    """What connectors of database servers have in common.
+
+    A subclass names the driver's module, the extra that installs it and the address's schemes, and
+    reads in `read`.
+    """
+
+    options: ClassVar[type[Options]] = ServerOptions
+    driver: ClassVar[str]
+    extra: ClassVar[str]
+    schemes: ClassVar[tuple[str, ...]]
+
+    def open(
+        self, name: str, source: Source, base: Path, since: Since | None = None
+    ) -> Iterator[RawBatch]:
+        """Read a source; see `Connector.open`.
+
+        Raises:
+            DataError: `source.database-failed`.
+            UsageError: `source.address-missing`, `source.address-wrong`, `source.driver-missing`.
+        """
+        options = options_of(ServerOptions, name, source)
+        try:
+            driver: Any = import_module(self.driver)
+        except ImportError:
+            package = f"keepwell[{self.extra}]"
+            raise UsageError("source.driver-missing", source=name, package=package) from None
+        address = Address(name, options, base, self.schemes)
+        try:
+            yield from self.read(address, source, options, since)
+        except (driver.Error, pa.ArrowException, OSError, UnicodeError) as error:
+            # A driver's last argument is its message; the ones before are numbers.
+            said = error.args[-1] if error.args else error
+            raise address.failed("source.database-failed", said) from None
+
+    def read(
+        self, address: Address, source: Source, options: ServerOptions, since: Since | None
+    ) -> Iterator[RawBatch]:
+        """Connect, read and close; the driver's errors pass."""
+        raise NotImplementedError

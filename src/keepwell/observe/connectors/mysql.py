@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
 
-from keepwell.core.errors import UsageError
-from keepwell.observe.connectors.base import Options, RawBatch, Since, options_of
+from keepwell.observe.connectors.base import RawBatch, Since
 from keepwell.observe.connectors.database import (
     Address,
-    DatabaseConnector,
+    ServerConnector,
     ServerOptions,
     select,
 )
@@ -33,35 +32,18 @@ order by ordinal_position
 """
 
 
-class MysqlConnector(DatabaseConnector):
+class MysqlConnector(ServerConnector):
     """Reads a table, a view or a query of a MySQL or MariaDB server."""
 
-    name = "mysql"
-    options: ClassVar[type[Options]] = ServerOptions
+    name, driver, extra = "mysql", "pymysql", "mysql"
+    schemes = ("mysql", "mariadb")
 
-    def open(
-        self, name: str, source: Source, base: Path, since: Since | None = None
+    def read(
+        self, address: Address, source: Source, options: ServerOptions, since: Since | None
     ) -> Iterator[RawBatch]:
-        """Read a source; see `Connector.open`.
-
-        Raises:
-            DataError: `source.database-failed`.
-            UsageError: `source.address-missing`, `source.address-wrong`, `source.driver-missing`.
-        """
-        options = options_of(ServerOptions, name, source)
-        try:
-            import pymysql
-        except ImportError:
-            raise UsageError(
-                "source.driver-missing", source=name, package="keepwell[mysql]"
-            ) from None
-        address = Address(name, options, base, ("mysql", "mariadb"))
-        try:
-            with closing(_connected(address)) as connection:
-                yield from _Read(connection, source, options, since).batches()
-        except (pymysql.Error, OSError, UnicodeError) as error:
-            said = error.args[-1] if error.args else error
-            raise address.failed("source.database-failed", said) from None
+        """Connect, read and close."""
+        with closing(_connected(address)) as connection:
+            yield from _Read(connection, source, options, since).batches()
 
 
 def _connected(address: Address) -> pymysql.Connection[Any]:
@@ -91,16 +73,12 @@ def _connected(address: Address) -> pymysql.Connection[Any]:
     )
 
 
+@dataclass(frozen=True)
 class _Read:
-    def __init__(
-        self,
-        connection: pymysql.Connection[Any],
-        source: Source,
-        options: ServerOptions,
-        since: Since | None,
-    ) -> None:
-        self.connection, self.source = connection, source
-        self.options, self.since = options, since
+    connection: pymysql.Connection[Any]
+    source: Source
+    options: ServerOptions
+    since: Since | None
 
     def batches(self) -> Iterator[RawBatch]:
         with closing(self.connection.cursor()) as cursor:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from keepwell.core.errors import UsageError
-from keepwell.observe.connectors.base import TYPE_KEY, Options, RawBatch, Since, options_of
+from keepwell.observe.connectors.base import TYPE_KEY, RawBatch, Since
 from keepwell.observe.connectors.database import (
     Address,
-    DatabaseConnector,
+    ServerConnector,
     ServerOptions,
     relation,
     select,
@@ -56,52 +56,29 @@ order by array_position(i.indkey::int2[], a.attnum)
 """
 
 
-class PostgresConnector(DatabaseConnector):
+class PostgresConnector(ServerConnector):
     """Reads a table, a view or a query of a PostgreSQL server."""
 
-    name = "postgresql"
-    options: ClassVar[type[Options]] = ServerOptions
+    name, driver, extra = "postgresql", "psycopg", "postgres"
+    schemes = ("postgresql", "postgres")
 
-    def open(
-        self, name: str, source: Source, base: Path, since: Since | None = None
+    def read(
+        self, address: Address, source: Source, options: ServerOptions, since: Since | None
     ) -> Iterator[RawBatch]:
-        """Read a source; see `Connector.open`.
+        """Connect, read and close."""
+        import psycopg
 
-        Raises:
-            DataError: `source.database-failed`.
-            UsageError: `source.address-missing`, `source.address-wrong`, `source.driver-missing`.
-        """
-        options = options_of(ServerOptions, name, source)
-        try:
-            import psycopg
-        except ImportError:
-            raise UsageError(
-                "source.driver-missing", source=name, package="keepwell[postgres]"
-            ) from None
-        address = Address(name, options, base, ("postgresql", "postgres"))
-        try:
-            connection = psycopg.connect(address.url, connect_timeout=20)
-        except (psycopg.Error, UnicodeError) as error:
-            raise address.failed("source.database-failed", error) from None
-        try:
+        # Closed, not rolled back: that would wait for the rest of a COPY nobody reads.
+        with closing(psycopg.connect(address.url, connect_timeout=20)) as connection:
             yield from _Read(connection, source, options, since).batches()
-        except (psycopg.Error, pa.ArrowException) as error:
-            raise address.failed("source.database-failed", error) from None
-        finally:
-            # Closed, not rolled back: that would wait for the rest of a COPY nobody reads.
-            connection.close()
 
 
+@dataclass(frozen=True)
 class _Read:
-    def __init__(
-        self,
-        connection: psycopg.Connection[tuple[Any, ...]],
-        source: Source,
-        options: ServerOptions,
-        since: Since | None,
-    ) -> None:
-        self.connection, self.source = connection, source
-        self.options, self.since = options, since
+    connection: psycopg.Connection[tuple[Any, ...]]
+    source: Source
+    options: ServerOptions
+    since: Since | None
 
     def batches(self) -> Iterator[RawBatch]:
         import psycopg

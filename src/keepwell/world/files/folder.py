@@ -29,6 +29,12 @@ _TYPES = {
 }
 _KNOWN_AT = SYSTEM_COLUMNS[0].name
 
+_CORRECTED = frozenset({"account", "complaint", "exit_request"})
+"""Tables whose rows come again with a later `revision`."""
+
+_UNTOLD = frozenset({"currency", "phone", "settled_at"})
+"""Columns of the contract that a world has nothing to say in."""
+
 
 @dataclass
 class WorldFolder:
@@ -144,7 +150,7 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
 
 
 def file_schema(name: str) -> pa.Schema:
-    """The columns of a table's files.
+    """The columns of a table's files; one without rows has no others, or they would seem to go.
 
     Args:
         name: a table of the contract.
@@ -153,5 +159,10 @@ def file_schema(name: str) -> pa.Schema:
         >>> file_schema("index_price").names
         ['series', 'day', 'close', 'known_at']
     """
-    columns = [pa.field(c.name, _TYPES[c.kind]) for c in TABLES[name].columns]
-    return pa.schema([*columns, pa.field(_KNOWN_AT, INSTANT)])
+    columns = [
+        pa.field(c.name, _TYPES[c.kind]) for c in TABLES[name].columns if c.name not in _UNTOLD
+    ]
+    columns.append(pa.field(_KNOWN_AT, INSTANT))
+    if name in _CORRECTED:
+        columns.append(pa.field("revision", pa.int32()))
+    return pa.schema(columns)
