@@ -52,6 +52,10 @@ PARTS = (
         {"KEEPWELL_ATTACKS": "10000"},
     ),
     Part(
+        "bad input", "2,000 broken inputs, a line of a gigabyte, 2,000 spoilt mappings",
+        ("tests/bad_input",), {"KEEPWELL_BROKEN": "2000"},
+    ),
+    Part(
         "contract", "2,000 generated requests per operation", ("tests/contract",),
         {"KEEPWELL_EXAMPLES": "2000"},
     ),

@@ -192,6 +192,9 @@ ERRORS: dict[str, str] = {
     "select.reach-outside": (
         "Table {table!r}: a select may read only the sources that the mapping names: {problem}."
     ),
+    "select.source-none": (
+        "Table {table!r}: the select reads no source; it must read at least one of: {known}."
+    ),
     "select.source-unknown": (
         "Table {table!r}: the select reads {source!r}, which is not among the sources; "
         "nearest: {nearest}. Sources: {known}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ class CellCheck:
         fault: SQL of a bad cell's reason code over the same; '' when no cell can be bad.
         format: the form expected of a cell, for people.
         plain: the value is the cell as it is.
+        zone: zone of instants that are written without an offset; '' for other columns.
     """
 
     column: str
@@ -33,6 +35,7 @@ class CellCheck:
     fault: str = ""
     format: str = ""
     plain: bool = False
+    zone: str = ""
 
 
 def check_of(
@@ -68,10 +71,14 @@ def check_of(
         # Read in no zone, it would be a guess.
         value = f"(case when {has_offset(cell)} then {value} end)"
         fault = f"case when {_local(spec, cell)} is not null then 'cell.no-zone' else {fault} end"
-    return CellCheck(column, present, value, fault, form)
+    written_local = spec.type == "instant" and "%z" not in (spec.format or "")
+    zone = (spec.timezone or "") if written_local else ""
+    return CellCheck(column, present, value, fault, form, zone=zone)
 
 
 _OFFSET = r"(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
+WITH_OFFSET = re.compile(rf"\d:\d{{2}}([.,]\d+)?\s*{_OFFSET}")
+"""A time's text with its offset, as `has_offset` finds it."""
 _INTEGER = r"^[+-]?\d+$"
 _DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _ISO_DATE = r"^\d{4}-\d{1,2}-\d{1,2}$"

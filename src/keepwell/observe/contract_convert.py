@@ -37,6 +37,11 @@ _INSTANT_TEXT = (
     r"(?::(?P<s>[0-5]\d)(?:[.,](?P<f>\d{1,9}))?)?)?"
     r"\s*(?P<z>Z|z|UTC|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?$"
 )
+_INVISIBLE = (
+    r"[\x{00ad}\x{061c}\x{180e}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}"
+    r"\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}]"
+)
+"""Marks of direction, spaces of no width, byte-order marks and the like."""
 _TRUE = ["true", "t", "yes", "y", "1"]
 _FALSE = ["false", "f", "no", "n", "0"]
 
@@ -157,7 +162,9 @@ def currencies(values: pa.Array | None, rows: int, edge: Edge) -> tuple[Converte
 def identifier_faults(converted: Converted) -> None:
     """Name identifiers that no system should have given: control characters, formulas, overlong."""
     text = converted.values
-    converted.fault("cell.control-character", _matches(text, r"[\x00-\x1f\x7f]"))
+    converted.fault("cell.control-character", _matches(text, r"[\x00-\x1f\x7f-\x9f]"))
+    # Two of them look alike and are not: 'C1', and 'C1' with a space of no width.
+    converted.fault("cell.invisible-character", _matches(text, _INVISIBLE))
     # A negative number is a number, as some banks' keys are; anything else so begun is a formula.
     formula = _matches(text, r"^[=+\-@]") & ~_matches(text, r"^-\d+$")
     converted.fault("cell.formula", formula)
@@ -233,6 +240,8 @@ def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], Mask, Mask]:
         text = pc.if_else(pa.array(shaped), text, pa.scalar(None, pa.string()))
         doubles = _np(pc.fill_null(pc.cast(pc.utf8_ltrim(text, "+"), pa.float64()), 0.0))
         return doubles.astype(np.float64), there, there & (~shaped | ~np.isfinite(doubles))
+    if pa.types.is_temporal(kind):  # a length of time is no number: of what unit?
+        return np.zeros(len(values)), there, there
     try:
         doubles = _np(pc.fill_null(pc.cast(values, pa.float64(), safe=False), 0.0))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -367,9 +376,12 @@ def _micros(values: pa.Array) -> pa.Array:
 
 def _instants(values: pa.Array, zone: ZoneInfo) -> Converted:
     kind = values.type
+    if pa.types.is_date64(kind):
+        values, kind = values.cast(pa.date32()), pa.date32()
     if pa.types.is_date(kind):
-        values = values.cast(pa.timestamp("us"))
-        kind = values.type
+        days = _np(pc.fill_null(values.cast(pa.int32()), 0)).astype(np.int64)
+        there = _np(pc.is_valid(values)).astype(bool)
+        return _bounded(days * DAY_US, there, zone, np.ones(len(values), bool))
     if pa.types.is_timestamp(kind):
         micros = _np(pc.fill_null(_micros(values), 0)).astype(np.int64)
         return _bounded(

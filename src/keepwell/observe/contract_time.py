@@ -47,6 +47,18 @@ def to_local(instants: Micros, zone: ZoneInfo) -> Micros:
     return instants + _offsets(instants, zone, _utc_offset)
 
 
+def first_of_two(instants: Micros, zone: ZoneInfo) -> Micros:
+    """UTC microseconds; where the local time occurs twice, those of the first time.
+
+    Example:
+        >>> new_york = ZoneInfo("America/New_York")
+        >>> second = np.array([1_699_165_800_000_000])  # 2023-11-05 01:30, winter time
+        >>> int(second[0] - first_of_two(second, new_york)[0]) // 3_600_000_000
+        1
+    """
+    return to_instants(to_local(instants, zone), zone)
+
+
 def local_days(instants: Micros, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     """Day numbers on the zone's calendar of UTC microseconds."""
     return to_local(instants, zone) // DAY_US

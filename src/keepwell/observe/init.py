@@ -29,6 +29,7 @@ from keepwell.observe.scan import scan
 from keepwell.observe.synonyms import column_likeness, meaning_of, normal, table_likeness
 
 _ENOUGH = 0.6
+_LONGEST = 40
 """Least share of a table's required columns found for a select to be proposed."""
 
 
@@ -275,7 +276,9 @@ def _type_name(type: pa.DataType) -> str:
 
 def _identifier(stem: str, taken: set[str]) -> str:
     """A source's name that needs no quotes in SQL, not taken yet."""
-    words = "".join(c if c.isalnum() else "_" for c in stem.lower()).strip("_") or "source"
+    words = (
+        "".join(c if c.isalnum() else "_" for c in stem.lower()).strip("_")[:_LONGEST] or "source"
+    )
     name = words if not words[0].isdigit() else f"file_{words}"
     if normal(name) in {"table", "select", "order", "group", "from", "index", "user"}:
         name += "_file"

@@ -5,7 +5,6 @@ Strict: an unknown key is an error that names the nearest known one, the file an
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping as MappingType
 from datetime import date
@@ -31,7 +30,13 @@ from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
 from keepwell.observe.mapping_monitor import Monitors
-from keepwell.observe.mapping_source import Increment
+from keepwell.observe.mapping_source import (
+    Increment,
+    cell_delimiter,
+    encoding,
+    name_fault,
+    time_format,
+)
 from keepwell.observe.mapping_value import Budget, BudgetPart, CommissionTier, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
 
@@ -41,15 +46,6 @@ NONE = "–"
 
 _SPAN = re.compile(r"\d{1,5}(d|mo)")
 _DAYS = re.compile(r"\d{1,4}d")
-
-
-def _known_encoding(value: str) -> str:
-    try:
-        if value != "auto":
-            codecs.lookup(value)
-    except LookupError:
-        raise ValueError("an encoding such as utf-8, gbk or gb18030, or auto") from None
-    return value
 
 
 def _known_zone(value: str) -> str:
@@ -95,7 +91,7 @@ def _known_label(value: str) -> str:
 
 
 LabelName = Annotated[str, AfterValidator(_known_label)]
-Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Encoding = Annotated[str, AfterValidator(encoding)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 Span = Annotated[str, AfterValidator(_span)]
@@ -118,7 +114,7 @@ class ColumnSpec(_Part):
     """
 
     type: CellType
-    format: str | None = None
+    format: Annotated[str, AfterValidator(time_format)] | None = None
     timezone: Zone | None = None
 
 
@@ -144,7 +140,9 @@ class Source(_Part):
     options: dict[str, Any] = {}
     increment: Increment | None = None
     encoding: Encoding = "auto"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(cell_delimiter)] = (
+        ","
+    )
     nulls: list[str] = ["", "NULL", "null", "NA", "N/A"]
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_short_column)]] = {}
     allow_empty: bool = False
@@ -395,8 +393,21 @@ class Mapping(_Part):
         except ValidationError as error:
             raise _first_fault(error, document) from None
         mapping._document = document
+        mapping._check_sources()
         mapping._check_tables()
         return mapping
+
+    def _check_sources(self) -> None:
+        fault = name_fault(self.sources)
+        if fault:
+            raise UsageError(
+                "mapping.value-invalid",
+                file=self.file,
+                line=self.line("sources", fault[0]),
+                key="sources",
+                value=fault[0],
+                expected=fault[1],
+            )
 
     def _check_tables(self) -> None:
         for name, table in self.tables.items():
@@ -475,6 +486,7 @@ _EXPECTED = {
     "bool_parsing": "true or false",
     "date_from_datetime_parsing": "a date such as 2021-07-01",
     "date_parsing": "a date such as 2021-07-01",
+    "date_from_datetime_inexact": "a date such as 2021-07-01",
     "date_type": "a date such as 2021-07-01",
     "list_type": "a list",
     "dict_type": "keys and values",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
@@ -22,11 +23,13 @@ import pyarrow.parquet as pq
 
 from keepwell.core.errors import DataError, nearest
 from keepwell.observe import drift
-from keepwell.observe.cells import CellCheck, check_of, quoted
+from keepwell.observe.cells import WITH_OFFSET, CellCheck, check_of, quoted
 from keepwell.observe.connectors import RawBatch, Since, connector_for
 from keepwell.observe.connectors.base import TYPE_KEY
+from keepwell.observe.contract_time import DAY_US, first_of_two
 from keepwell.observe.drift import type_name
 from keepwell.observe.mapping import NONE, ColumnSpec, Source
+from keepwell.observe.raw_rows import cut, rows_of, short
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -44,6 +47,8 @@ REJECT_SCHEMA = pa.schema(
 
 _PART_ROWS = 1_000_000
 _GROUP_ROWS = 131_072
+_LIFETIME_US = 150 * 366 * DAY_US
+"""Further from 1970 no instant is taken, and Python's calendar ends."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,7 @@ class _Job:
         """The checks for this file's columns, made when its first batch comes."""
         if batch.file not in self.checks:
             names = batch.columns.schema.names
+            self._check_names(batch.file, names)
             for wanted in self.source.columns:
                 self._require(batch.file, wanted, names)
             for first in list(self.schemas.values())[:1]:
@@ -182,6 +188,24 @@ class _Job:
                 for column in batch.columns.schema
             ]
         return self.checks[batch.file]
+
+    def _check_names(self, file: str, names: list[str]) -> None:
+        """Names that SQL can tell apart: it takes `Amount` and `amount` for one."""
+        seen: dict[str, str] = {}
+        for number, name in enumerate(names, 1):
+            if not name.strip() or "\0" in name:
+                raise DataError(
+                    "source.header-invalid",
+                    source=self.name, file=file, number=number, column=name,
+                )  # fmt: skip
+            other = seen.setdefault(_folded(name), name)
+            if other == name and names.count(name) > 1:
+                raise DataError("source.header-twice", source=self.name, file=file, column=name)
+            if other != name:
+                raise DataError(
+                    "source.header-alike",
+                    source=self.name, file=file, column=other, other=name,
+                )  # fmt: skip
 
     def _alike(self, batch: RawBatch) -> None:
         """Files of one source have columns of one type: another one would be cast, or lost."""
@@ -209,18 +233,24 @@ class _Job:
             self._grow(raw, raw)
             return raw
         faults = [c for c in checks if c.fault]
+        marked = "fault_"
+        while any(_folded(name).startswith(marked) for name in raw.column_names):
+            marked = f"_{marked}"  # the file has such columns of its own
         # Cells are trimmed once, in the inner select; DuckDB would repeat the expression otherwise.
         cells = ", ".join(f"{c.cell} as {quoted(c.column)}" for c in checks)
         typed = ", ".join(f"{c.value} as {quoted(c.column)}" for c in checks)
         flags = "".join(
-            f", {quoted(c.column)} is not null and {c.value} is null as fault_{i}"
+            f", {quoted(c.column)} is not null and {c.value} is null as {quoted(f'{marked}{i}')}"
             for i, c in enumerate(faults)
         )
-        table = self._run(f"select {typed}{flags} from (select {cells} from raw)", raw)
+        table = self._run(f"select {typed}{flags} from (select {cells} from raw)", batch.file, raw)
+        for check in checks:
+            if check.zone:
+                table = _first_times(table, raw, check)
         self._grow(raw, table)
         bad = np.zeros(raw.num_rows, bool)
         for index, check in enumerate(faults):
-            wrong = table[f"fault_{index}"].to_numpy()
+            wrong = table[f"{marked}{index}"].to_numpy()
             if wrong.any():
                 self.rejects.append(self._cells(batch, raw, check, np.flatnonzero(wrong)))
                 bad |= wrong
@@ -236,24 +266,34 @@ class _Job:
         self._require(next(iter(self.schemas)), by, raw.column_names)
         # The database compares what it has itself, so a type given by the mapping does not count.
         table = typed if _wanted(raw.schema.field(by)) else raw
-        found = pc.max(table[by]).as_py()
+        try:
+            found = pc.max(table[by]).as_py()
+        except (OverflowError, ValueError):
+            return  # beyond any calendar: what came with it is read again, and known then
         if found is not None and (self.newest is None or found > self.newest):
             self.newest = found
 
-    def _run(self, sql: str, raw: pa.Table) -> pa.Table:
-        self.engine.register("raw", raw)
+    def _run(self, sql: str, file: str, raw: pa.Table) -> pa.Table:
         try:
-            return self.engine.sql(sql).to_arrow_table()
-        finally:
-            self.engine.unregister("raw")
+            self.engine.register("raw", raw)
+            try:
+                return self.engine.sql(sql).to_arrow_table()
+            finally:
+                self.engine.unregister("raw")
+        except (duckdb.Error, pa.ArrowException) as error:
+            # No cell known to us does this; a type that DuckDB has not, perhaps.
+            problem = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(
+                "source.cells-unreadable", source=self.name, file=file, problem=problem
+            ) from None
 
     def _cells(
         self, batch: RawBatch, raw: pa.Table, check: CellCheck, where: npt.NDArray[np.int64]
     ) -> pa.Table:
         wrong = raw.take(pa.array(where))
-        rows = wrong.to_pylist()
+        rows = rows_of(wrong)
         inner = f"select {check.cell} as {quoted(check.column)} from raw"
-        reasons = self._run(f"select {check.fault} as reason from ({inner})", wrong)
+        reasons = self._run(f"select {check.fault} as reason from ({inner})", batch.file, wrong)
         return pa.table(
             {
                 "source": [self.name] * len(where),
@@ -294,7 +334,7 @@ class _Job:
                 "column": pa.nulls(len(found), pa.string()),
                 "reason": ["row.ragged"] * len(found),
                 "fields": [_json({"found": r.found, "expected": r.expected}) for r in found],
-                "raw": [r.text for r in found],
+                "raw": [cut(r.text) for r in found],
             },
             schema=REJECT_SCHEMA,
         )
@@ -338,7 +378,39 @@ def _wanted(column: pa.Field) -> ColumnSpec | None:
 
 
 def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(short(value), ensure_ascii=False, default=str)
+
+
+def _first_times(table: pa.Table, raw: pa.Table, check: CellCheck) -> pa.Table:
+    """Local times that occur twice mean the first of the two, here as after a select.
+
+    DuckDB takes the second. A cell that says its offset means what it says.
+    """
+    place = table.column_names.index(check.column)
+    column = table.column(place)
+    numbers = pc.fill_null(column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()), 0)
+    given = numbers.combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    sane = np.abs(given) < _LIFETIME_US
+    first = first_of_two(np.where(sane, given, 0), ZoneInfo(check.zone))
+    moved = [
+        int(row)
+        for row in np.flatnonzero(sane & (first != given))
+        if column[int(row)].is_valid
+        and not WITH_OFFSET.search(str(raw[check.column][int(row)]).strip())
+    ]
+    if not moved:
+        return table
+    given[moved] = first[moved]
+    there = column.is_valid().combine_chunks()
+    renewed = pa.array(given, mask=~there.to_numpy(zero_copy_only=False)).cast(
+        pa.timestamp("us", "UTC")
+    )
+    return table.set_column(place, check.column, renewed.cast(column.type))
+
+
+def _folded(name: str) -> str:
+    """A name as DuckDB compares it: letters of ASCII lose their case, others keep it."""
+    return name.encode("utf-8", "replace").lower().decode("utf-8", "replace")
 
 
 def scan_all(

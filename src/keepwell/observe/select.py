@@ -61,7 +61,7 @@ def sources_of(mapping: Mapping, tables: list[str]) -> list[str]:
         tables: contract tables, all mapped.
 
     Raises:
-        UsageError: as `statement_of`, and `select.source-unknown`.
+        UsageError: as `statement_of`, `select.source-unknown`.
     """
     read: set[str] = set()
     for table in tables:
@@ -201,12 +201,22 @@ class Selects:
                 return
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 raise self._fault(table, error) from None
-            yield batch.cast(schema)
+            yield batch.cast(schema, safe=False)  # nanoseconds end at microseconds
 
     def _lock(self, staged: dict[str, list[Path]], spill: Path | None, memory: str | None) -> None:
         run = self._connection.execute
         files = [str(path) for paths in staged.values() for path in paths]
-        run(f"set TimeZone = {_literal(self._mapping.timezone)}")
+        try:
+            run(f"set TimeZone = {_literal(self._mapping.timezone)}")
+        except duckdb.Error:  # a name that means the machine's own zone, such as localtime
+            raise UsageError(
+                "mapping.value-invalid",
+                file=self._mapping.file,
+                line=self._mapping.line("timezone"),
+                key="timezone",
+                value=self._mapping.timezone,
+                expected="an IANA time zone such as Asia/Shanghai",
+            ) from None
         run(f"set temp_directory = {_literal(str(spill) if spill else '')}")
         if memory:
             run(f"set memory_limit = {_literal(memory)}")

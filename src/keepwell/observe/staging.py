@@ -228,6 +228,9 @@ class _Job:
         wanted = [t for t in TABLES if t in mapping.tables and (tables is None or t in tables)]
         for name in wanted:
             sources = sources_of(mapping, [name])
+            if not sources:
+                known = ", ".join(mapping.sources)
+                raise UsageError("select.source-none", table=name, known=known)
             self.done.read_from[name] = "+".join(sources)
             self.done.inputs[name] = self._inputs(name, sources)
         old = self.manifest.tables if self.manifest else {}

@@ -32,6 +32,7 @@ from keepwell.observe.contract_convert import (
 )
 from keepwell.observe.contract_time import DAY_US, local_days, micros, midnights, to_instants
 from keepwell.observe.contract_time import to_local as to_local_time
+from keepwell.observe.raw_rows import rows_of, short
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -264,7 +265,7 @@ class _Job:
 
     def _rejects(self, bad: Mask) -> pa.Table:
         where = np.flatnonzero(bad)
-        rows = pa.table(self.given).take(pa.array(where)).to_pylist()
+        rows = rows_of(pa.table(self.given).take(pa.array(where)))
         raw = pa.array([as_json(row) for row in rows], pa.string())
         keys = pa.array(
             [as_json({name: row.get(name) for name in self.table.key}) for row in rows],
@@ -312,10 +313,10 @@ _FORMATS = {"cell.not-date": "YYYY-MM-DD", "cell.not-instant": "YYYY-MM-DD hh:mm
 
 
 def as_json(value: dict[str, Any]) -> str:
-    """A row as JSON text: Chinese stays Chinese; dates, decimals and NaN become text."""
+    """A row as JSON text, long cells cut: Chinese stays Chinese; dates, NaN are text."""
     plain = {
         name: str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
-        for name, cell in value.items()
+        for name, cell in short(value).items()
     }
     return json.dumps(plain, ensure_ascii=False, default=str)
 

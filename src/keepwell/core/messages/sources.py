@@ -10,6 +10,9 @@ MESSAGES: dict[str, str] = {
     "source.address-wrong": (
         "Source {source!r}: what {where} holds is not an address of the form {form}."
     ),
+    "source.cells-unreadable": (
+        "Source {source!r}: {file}: its cells cannot be checked: {problem}."
+    ),
     "source.column-gone": (
         "Source {source!r}: column {column!r} ({expected}) is gone; there are: {columns}. Correct "
         "keepwell.yaml, or take the source as it is now with --accept-schema."
@@ -33,6 +36,29 @@ MESSAGES: dict[str, str] = {
         "{readings}. Write encoding: into keepwell.yaml."
     ),
     "source.excel-broken": "Source {source!r}: {file}: not readable as .xlsx: {problem}.",
+    "source.excel-packed": (
+        "Source {source!r}: {file}: its part {part} unpacks to far more than it says, or to more "
+        "than {times} times its size, which no workbook of people does; it is not read."
+    ),
+    "source.excel-sparse": (
+        "Source {source!r}: {file}: the cells lie so far apart, down to row {rows} and across "
+        "{columns} columns, that {cells} would have to be held. Delete what stands far outside the "
+        "table, also what only looks empty, and save the workbook again."
+    ),
+    "source.file-changed": (
+        "Source {source!r}: {file} was written to, replaced or removed while it was being read; "
+        "nothing of it is taken. Try again when its export has ended, or write format: drops, "
+        "which waits for complete files."
+    ),
+    "source.file-unreadable": "Source {source!r}: {file} cannot be read: {problem}.",
+    "source.header-alike": (
+        "Source {source!r}: {file}: the header names columns {column!r} and {other!r}; to SQL "
+        "names that differ only in upper and lower case are one. Rename one of them."
+    ),
+    "source.header-invalid": (
+        "Source {source!r}: {file}: column {number} has {column!r} for a name; a name of visible "
+        "characters is expected."
+    ),
     "source.excel-large": (
         "Source {source!r}: {file}: its part {part} would unpack to more than two gigabytes."
     ),
@@ -56,6 +82,13 @@ MESSAGES: dict[str, str] = {
         "Source {source!r}: there is no option {option!r}; nearest: {nearest}. Options: {known}."
     ),
     "source.option-wrong": "Source {source!r}, option {option!r}: expected: {expected}.",
+    "source.path-wrong": (
+        "Source {source!r}: {path!r} is no path of a file, nor a glob: {problem}."
+    ),
+    "source.record-long": (
+        "Source {source!r}: {file}, row {row}: a record of more than {megabytes} MB. A line break "
+        "or a closing quote is missing, or the file is no table."
+    ),
     "source.sheet-missing": (
         "Source {source!r}: {file} has no sheet {sheet!r}; its sheets: {sheets}."
     ),
@@ -74,5 +107,6 @@ REASONS: dict[str, str] = {
     "cell.digits-lost": "{value!r}: Excel keeps fifteen digits of a number; the rest is lost",
     "cell.excel-error": "{value!r} is an error of the workbook, not a value",
     "cell.merged": "part of a merged area that shows {value!r}",
+    "cell.invisible-character": "{value!r} contains a character that nobody sees",
     "cell.not-computed": "{value!r} is a formula whose value was never computed",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from keepwell.core.errors import DataError, UsageError, nearest
+from keepwell.core.errors import DataError, KeepwellError, UsageError, nearest
 from keepwell.core.files import sha256_file
 from keepwell.observe.mapping import NONE, Source
 
@@ -26,6 +27,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+_SHOWN = 200
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
@@ -165,7 +168,13 @@ class FileConnector:
 
     def fingerprint(self, name: str, source: Source, base: Path) -> Mapping[str, str] | None:
         """The files' SHA-256; see `Connector.fingerprint`."""
-        return {file: sha256_file(path) for file, path in files_of(name, source, base)}
+        found: dict[str, str] = {}
+        for file, path in files_of(name, source, base):
+            try:
+                found[file] = sha256_file(path)
+            except OSError as error:
+                raise unreadable(name, file, error) from None
+        return found
 
 
 def options_of(model: type[AnyOptions], name: str, source: Source) -> AnyOptions:
@@ -197,16 +206,91 @@ def options_of(model: type[AnyOptions], name: str, source: Source) -> AnyOptions
     raise UsageError("source.option-wrong", source=name, option=option, expected=expected)
 
 
+def letters(place: int) -> str:
+    """A column's letters, as spreadsheets have them, by its place from 0.
+
+    Example:
+        >>> letters(0), letters(27)
+        ('A', 'AB')
+    """
+    text = ""
+    while place >= 0:
+        text = chr(ord("A") + place % 26) + text
+        place = place // 26 - 1
+    return text
+
+
+@contextmanager
+def reading(name: str, file: str, path: Path) -> Iterator[None]:
+    """Hold that a file stays as it is while the block reads it.
+
+    Args:
+        name: the source's name, for messages.
+        file: the file's, for messages.
+        path: the file.
+
+    Raises:
+        DataError: `source.file-unreadable` when the system refuses it; `source.file-changed` when
+            somebody wrote to it or replaced it meanwhile, whatever fault was found in it.
+    """
+    try:
+        before = _stamp(path)
+        path.open("rb").close()
+    except OSError as error:
+        raise unreadable(name, file, error) from None
+    try:
+        yield
+    except KeepwellError:
+        _unchanged(name, file, path, before)
+        raise
+    except OSError as error:
+        _unchanged(name, file, path, before)
+        raise unreadable(name, file, error) from None
+    _unchanged(name, file, path, before)
+
+
+def unreadable(name: str, file: str, error: OSError) -> DataError:
+    """The error for a file that the system refuses to read."""
+    problem = error.strerror or type(error).__name__
+    return DataError("source.file-unreadable", source=name, file=file, problem=problem)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _unchanged(name: str, file: str, path: Path, before: tuple[int, int, int]) -> None:
+    try:
+        now = _stamp(path)
+    except OSError:
+        now = (0, 0, 0)
+    if now != before:
+        raise DataError("source.file-changed", source=name, file=file) from None
+
+
 def files_of(name: str, source: Source, base: Path) -> list[tuple[str, Path]]:
     """A source's files: (name relative to `base`, path), globs expanded and sorted.
 
     Raises:
         DataError: `source.file-missing`, with the nearest file name in that folder;
-            `source.file-empty` for a file of no bytes.
+            `source.file-empty` for a file of no bytes; `source.file-unreadable`.
+        UsageError: `source.path-wrong`.
     """
     found: dict[str, Path] = {}
+    if not source.paths:
+        raise UsageError(
+            "source.path-wrong", source=name, path="", problem="a file or a glob is expected"
+        )
     for pattern in source.paths:
-        paths = _matches(base, pattern)
+        try:
+            paths = _matches(base, pattern)
+        except OSError as error:
+            raise unreadable(name, pattern[:_SHOWN], error) from None
+        except (ValueError, NotImplementedError, IndexError) as error:
+            raise UsageError(
+                "source.path-wrong", source=name, path=pattern[:_SHOWN], problem=str(error)
+            ) from None
         if not paths:
             folder = (base / pattern).parent
             beside = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
@@ -219,7 +303,11 @@ def files_of(name: str, source: Source, base: Path) -> list[tuple[str, Path]]:
         for path in paths:
             found[_relative(path, base)] = path
     for file, path in found.items():
-        if path.stat().st_size == 0:
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise unreadable(name, file, error) from None
+        if size == 0:
             raise DataError("source.file-empty", source=name, file=file)
     return list(found.items())
 

@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -19,7 +21,9 @@ from keepwell.observe.connectors.base import (
     RawBatch,
     Since,
     files_of,
+    letters,
     options_of,
+    reading,
 )
 from keepwell.observe.connectors.encoding import (
     AUTO,
@@ -32,6 +36,8 @@ from keepwell.observe.mapping import Source
 
 BLOCK = 4 << 20
 """Bytes parsed at a time; a single record must be shorter."""
+_LONGEST_NAME = 131_072
+"""Characters of a column's name that Python's reader takes at most."""
 
 
 class CsvConnector(FileConnector):
@@ -47,18 +53,19 @@ class CsvConnector(FileConnector):
         """Read a source; see `Connector.open`.
 
         Raises:
-            DataError: `source.encoding-wrong`, `source.header-twice`, `source.quote-open`,
-                `source.csv-broken`.
+            DataError: `source.encoding-wrong`, `source.header-twice`, `source.header-blank`,
+                `source.quote-open`, `source.record-long`, `source.csv-broken`.
         """
         del since  # whole files only
         options_of(self.options, name, source)
         for file, path in files_of(name, source, base):
-            encoding = source.encoding
-            if encoding == AUTO:
-                encoding = detected(name, file, path)
-            else:
-                check_declared(name, file, path, encoding)
-            yield from _File(name, source, file, path, encoding).batches()
+            with reading(name, file, path):
+                encoding = source.encoding
+                if encoding == AUTO:
+                    encoding = detected(name, file, path)
+                else:
+                    check_declared(name, file, path, encoding)
+                yield from _File(name, source, file, path, encoding).batches()
 
 
 class _File:
@@ -71,6 +78,7 @@ class _File:
         self.next_row = 2
         self.empty = True
         self.last: pa.RecordBatch | None = None
+        self.nameless: list[int] = []
 
     def batches(self) -> Iterator[RawBatch]:
         header = self._header()
@@ -79,12 +87,12 @@ class _File:
                 for batch in self._reader(stream, header):
                     yield self._numbered(batch.rename_columns([h.strip() for h in header]))
             except pa.ArrowInvalid as error:
-                self._raise(error)
+                self._raise(error, stream)
             if stream.quotes % 2:
                 self._check_last_quote()
         rest, self.left_out = self._take_ragged(len(self.left_out)), []
         if self.empty or rest:
-            schema = pa.schema([(h.strip(), pa.string()) for h in header])
+            schema = pa.schema([(h.strip(), pa.string()) for h in header if h.strip()])
             none = pa.RecordBatch.from_pylist([], schema=schema)
             yield RawBatch(self.file, np.empty(0, np.int64), none, rest, encoding=self.found)
 
@@ -101,11 +109,15 @@ class _File:
         with self._stream() as stream:
             head = stream.read(BLOCK).decode("utf-8", "ignore")
         rows = csv.reader(io.StringIO(head, newline=""), delimiter=self.source.delimiter)
-        header = next(rows, [])
+        try:
+            header = next(rows, [])
+        except csv.Error:  # a cell longer than any name
+            self._raise_long(1)
         names = [cell.strip() for cell in header]
         if not any(names):
             raise DataError("source.file-empty", source=self.name, file=self.file)
-        for cell in names:
+        self.nameless = [place for place, cell in enumerate(names) if not cell]
+        for cell in filter(None, names):
             if names.count(cell) > 1:
                 raise DataError(
                     "source.header-twice", source=self.name, file=self.file, column=cell
@@ -148,8 +160,26 @@ class _File:
         if blank.any():
             kept = pa.array(~blank)
             batch, rows = batch.filter(kept), rows[~blank]
+        batch = self._named(batch, rows)
         self.empty = self.empty and batch.num_rows == 0
         return RawBatch(self.file, rows, batch, ragged, encoding=self.found)
+
+    def _named(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:
+        """Without the columns that have no name, which must have no value either."""
+        for place in self.nameless:
+            there = pc.binary_length(pc.utf8_trim_whitespace(batch.column(place)))
+            filled = np.flatnonzero(pc.greater(there, 0).to_numpy(zero_copy_only=False))
+            if len(filled):
+                raise DataError(
+                    "source.header-blank",
+                    source=self.name,
+                    file=self.file,
+                    row=int(rows[filled[0]]),
+                    column=letters(place),
+                )
+        if self.nameless:
+            batch = batch.select([n for n in range(batch.num_columns) if n not in self.nameless])
+        return batch
 
     def _take_ragged(self, count: int) -> list[Ragged]:
         taken, self.left_out = self.left_out[:count], self.left_out[count:]
@@ -165,13 +195,24 @@ class _File:
         if self.last is not None and any("\n" in c[-1].as_py() for c in self.last.columns):
             self._raise_quote(self.next_row - 1)
 
-    def _raise_quote(self, row: int) -> None:
+    def _raise_quote(self, row: int) -> NoReturn:
         raise DataError("source.quote-open", source=self.name, file=self.file, row=row)
 
-    def _raise(self, error: pa.ArrowInvalid) -> None:
-        problem = str(error).splitlines()[0]
-        if "straddling" in problem:
+    def _raise_long(self, row: int) -> NoReturn:
+        raise DataError(
+            "source.record-long",
+            source=self.name,
+            file=self.file,
+            row=row,
+            megabytes=BLOCK >> 20,
+        ) from None
+
+    def _raise(self, error: pa.ArrowInvalid, stream: Utf8Stream) -> NoReturn:
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        if "straddling" in problem and stream.quotes % 2:
             self._raise_quote(self.next_row)
+        if "straddling" in problem:
+            self._raise_long(self.next_row)
         raise DataError(
             "source.csv-broken", source=self.name, file=self.file, problem=problem
         ) from None

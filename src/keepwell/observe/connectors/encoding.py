@@ -37,7 +37,11 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LOOK = 1 << 20
+_FEW_NULS = 16
+"""In text of one byte a letter, fewer than one byte in so many is NUL."""
 _SHOWN = 40
+_UTF8_RUN = re.compile(rb"(?:[\xe3-\xe9][\x80-\xbf]{2}){5,}")
+"""Five hanzi of UTF-8: in text of another encoding they stand in one place of 10^10."""
 _CELLS_ALONE = 20
 _COMMA = b","
 _CELLS = re.compile(rb"[,;\t\"\r\n]+")
@@ -124,7 +128,7 @@ class OnError:
 
 
 def check_declared(source: str, file: str, path: Path, encoding: str) -> None:
-    """Refuse a file that is plainly UTF-8 though declared as a Chinese or Western encoding.
+    """Refuse a file that is plainly UTF-8 though declared as a Chinese, Western or wide encoding.
 
     Such bytes often decode without a fault, into nonsense that would be stored as names.
 
@@ -132,13 +136,20 @@ def check_declared(source: str, file: str, path: Path, encoding: str) -> None:
         DataError: `source.encoding-wrong`.
     """
     declared = codecs.lookup(encoding).name
-    if declared.startswith(("utf", "ascii")):
-        return
     with path.open("rb") as raw:
         data = raw.read(_LOOK)
+    if declared.startswith(("utf-16", "utf-32")):
+        # Text of two or four bytes a letter has a NUL at each comma and line break.
+        if b"\0" not in data and _decodes(data, "utf-8", whole=len(data) < _LOOK):
+            OnError(source, file, path, encoding)(0)
+        return
+    if declared.startswith(("utf", "ascii")):
+        return
     wide = [index for index, byte in enumerate(data) if byte > 0x7F]
     if len(wide) >= 6 and _decodes(data, "utf-8", whole=len(data) < _LOOK):
         OnError(source, file, path, encoding)(wide[0])
+    if mixed := _UTF8_RUN.search(data):
+        OnError(source, file, path, encoding)(mixed.start())
 
 
 def guess_encoding(path: Path) -> str:
@@ -176,20 +187,36 @@ def detected(source: str, file: str, path: Path) -> str:
                 pass
     weighed = _weighed(sample)
     ahead = _FAR_AHEAD if wide < _FEW else _AHEAD
-    clear = len(weighed) == 1 or (len(weighed) > 1 and weighed[0][1] >= ahead * weighed[1][1])
+    mixed = _UTF8_RUN.search(sample)
+    clear = (not mixed and len(weighed) == 1) or (
+        not mixed and len(weighed) > 1 and weighed[0][1] >= ahead * weighed[1][1]
+    )
     if clear and not _hides_another(weighed[0][0], sample):
         return weighed[0][0]
-    first = sample.partition(_COMMA)[0]
-    readings = [f"{name}: {first.decode(name, 'replace')[:_SHOWN]}" for name, _ in weighed[:3]]
-    with path.open("rb") as raw:
-        row = next((number for number, text in enumerate(raw, 1) if first in text), 1)
+    first = mixed[0] if mixed else sample.partition(_COMMA)[0]
+    names = [*(["utf-8"] if mixed else []), *(name for name, _ in weighed[:3])]
+    readings = [f"{name}: {first.decode(name, 'replace')[:_SHOWN]}" for name in names]
     raise DataError(
         "source.encoding-unsure",
         source=source,
         file=file,
-        row=row,
+        row=_line_with(path, first),
         readings="; ".join(readings) or repr(first[:_SHOWN]),
     )
+
+
+def _line_with(path: Path, wanted: bytes) -> int:
+    """The first line with some bytes, of which a line of any length holds no more than a part."""
+    row, tail = 1, b""
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            at = (tail + data).find(wanted)
+            if at >= 0:
+                return row + (tail + data)[:at].count(b"\n")
+            row += (tail + data).count(b"\n")
+            tail = data[-len(wanted) :]
+            row -= tail.count(b"\n")
+    return 1
 
 
 def _is_binary(path: Path) -> bool:
@@ -223,7 +250,10 @@ def _certain(path: Path) -> str:
             wide = chardet.detect(data[:_SAMPLE], compat_names=False)["encoding"] or ""
             text = data[:_SAMPLE].decode(wide or "ascii", "ignore")
             lined = "\n" in text and "\0" not in text  # a table has lines; what is packed has not
-            return wide if lined and wide.lower().startswith(("utf-16", "utf-32")) else ""
+            if lined and wide.lower().startswith(("utf-16", "utf-32")):
+                return wide
+            if data.count(0) * _FEW_NULS > len(data):
+                return ""
         try:
             while data:
                 decoder.decode(data)
@@ -252,12 +282,16 @@ def _sample(path: Path) -> bytes:
 def _weighed(sample: bytes) -> list[tuple[str, float]]:
     """Encodings that read a sample, likeliest first, those of the same reading once."""
     found: dict[str, tuple[str, float]] = {}
+    if not sample:
+        return []
     for guess in chardet.detect_all(
         sample, ignore_threshold=True, include_encodings=CANDIDATES, compat_names=False
     ):
         name = guess["encoding"]
+        if name is None:
+            continue
         try:
-            text = sample.decode(name or "ascii")
+            text = sample.decode(name)
         except (LookupError, UnicodeDecodeError):
             continue
         # cp1250 and cp1252 share what German needs: the commoner name stands for both.

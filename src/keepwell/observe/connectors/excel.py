@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 import python_calamine as calamine
+from pydantic import Field
 
 from keepwell.core.errors import DataError
 from keepwell.observe.connectors.base import (
@@ -25,8 +26,11 @@ from keepwell.observe.connectors.base import (
     RawBatch,
     Since,
     files_of,
+    letters,
     options_of,
+    reading,
 )
+from keepwell.observe.connectors.excel_parts import BROKEN, check_parts
 from keepwell.observe.connectors.excel_traps import Traps, traps_of
 from keepwell.observe.mapping import Source
 
@@ -34,6 +38,8 @@ BATCH_ROWS: Final = 16_384
 _DIGITS: Final = 1e15
 """Excel keeps fifteen digits of a number; of a longer one the rest is lost."""
 _DAY: Final = timedelta(days=1)
+_MERGED: Final = 1_000_000
+"""Most cells of merged areas, of which each is kept."""
 
 
 class ExcelOptions(Options):
@@ -48,7 +54,7 @@ class ExcelOptions(Options):
     """
 
     sheet: str = ""
-    header: int = 1
+    header: Annotated[int, Field(ge=1, le=1_048_576)] = 1
     serials: bool = False
     merged: bool = False
 
@@ -67,20 +73,24 @@ class ExcelConnector(FileConnector):
         """Read a source; see `Connector.open`.
 
         Raises:
-            DataError: `source.excel-broken`, `source.excel-large`, `source.sheet-missing`,
-                `source.sheet-unclear`, `source.header-blank`, `source.header-twice`.
+            DataError: `source.excel-broken`, `source.excel-large`, `source.excel-packed`,
+                `source.excel-sparse`, `source.sheet-missing`, `source.sheet-unclear`,
+                `source.header-blank`, `source.header-twice`.
         """
         del since  # whole files only
         options = options_of(ExcelOptions, name, source)
         for file, path in files_of(name, source, base):
-            try:
-                with calamine.load_workbook(str(path)) as book:
-                    yield from _Sheet(name, source, options, file, path, book).batches()
-            except (calamine.CalamineError, OSError, ValueError, KeyError) as error:
-                problem = (str(error).splitlines() or [type(error).__name__])[0]
-                raise DataError(
-                    "source.excel-broken", source=name, file=file, problem=problem
-                ) from None
+            with reading(name, file, path):
+                try:
+                    # Before anything is unpacked into memory.
+                    check_parts(name, file, path)
+                    with calamine.load_workbook(str(path)) as book:
+                        yield from _Sheet(name, source, options, file, path, book).batches()
+                except (calamine.CalamineError, *BROKEN) as error:
+                    problem = (str(error).splitlines() or [type(error).__name__])[0]
+                    raise DataError(
+                        "source.excel-broken", source=name, file=file, problem=problem
+                    ) from None
 
 
 @dataclass
@@ -98,9 +108,7 @@ class _Sheet:
 
     def batches(self) -> Iterator[RawBatch]:
         title = self._choose()
-        # Before the workbook's cells are unpacked into memory: this also bounds their size.
-        self.traps = traps_of(self.name, self.file, self.path, title)
-        sheet = self.book.get_sheet_by_name(title)
+        sheet = self._sheet(title)
         self._areas(sheet)
         waiting: list[list[Any]] = []
         first = self.options.header + 1
@@ -119,6 +127,11 @@ class _Sheet:
             raise DataError("source.file-empty", source=self.name, file=self.file)
         if waiting or empty:
             yield self._batch(waiting, first)
+
+    def _sheet(self, title: str) -> calamine.CalamineSheet:
+        # Before its cells are held in memory: this also tells how many that would be.
+        self.traps = traps_of(self.name, self.file, self.path, title)
+        return self.book.get_sheet_by_name(title)
 
     def _choose(self) -> str:
         """The sheet to read; a hidden one only by its name."""
@@ -141,7 +154,7 @@ class _Sheet:
             and sheet.typ == calamine.SheetTypeEnum.WorkSheet
         ]
         if len(visible) > 1:
-            visible = [n for n in visible if self.book.get_sheet_by_name(n).height]
+            visible = [n for n in visible if self._sheet(n).height]
         if len(visible) != 1:
             raise DataError(
                 "source.sheet-unclear", source=self.name, file=self.file, sheets=", ".join(names)
@@ -160,6 +173,8 @@ class _Sheet:
                 for column in range(left, min(right, last_column) + 1):
                     if (row, column) != (top, left):
                         self.shows[row, column] = (top, left)
+                if len(self.shows) > _MERGED:
+                    raise ValueError(f"merged areas of more than {_MERGED:,} cells")
         if by_row:
             for number, cells in enumerate(sheet.iter_rows()):
                 for column in by_row.get(number, ()):
@@ -282,17 +297,3 @@ def _text(cell: Any) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat(" ")
     return cell.isoformat() if isinstance(cell, (date, time)) else str(cell)
-
-
-def letters(place: int) -> str:
-    """A column's letters by its place from 0.
-
-    Example:
-        >>> letters(0), letters(27)
-        ('A', 'AB')
-    """
-    text = ""
-    while place >= 0:
-        text = chr(ord("A") + place % 26) + text
-        place = place // 26 - 1
-    return text

@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
-from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+from xml.etree.ElementTree import Element, XMLPullParser
 
-from keepwell.core.errors import DataError
+from keepwell.observe.connectors.excel_parts import check_extent
 
-LARGEST: Final = 2 << 30
-"""Bytes that a sheet, or the list of its texts, may unpack to."""
 _CHUNK: Final = 1 << 20
 _PEEK: Final = 64
 _ODD: Final = re.compile(rb"<(?:\w+:)?f[\s/>]|\st=[\"']e[\"']")
@@ -58,34 +56,33 @@ def traps_of(name: str, file: str, path: Path, sheet: str) -> Traps:
         sheet: the sheet's title.
 
     Raises:
-        DataError: `source.excel-broken`, `source.excel-large`.
+        DataError: `source.excel-sparse`.
+        Exception: one of `excel_parts.BROKEN`.
     """
-    try:
-        with zipfile.ZipFile(path) as parts:
-            for part in parts.infolist():
-                if part.file_size > LARGEST:
-                    raise DataError(
-                        "source.excel-large", source=name, file=file, part=part.filename
-                    )
-            return _look(parts, sheet)
-    except (zipfile.BadZipFile, KeyError, ParseError, EOFError, ValueError) as error:
-        problem = str(error).splitlines()[0]
-        raise DataError("source.excel-broken", source=name, file=file, problem=problem) from None
+    with zipfile.ZipFile(path) as parts:
+        target, since_1904 = _target(parts, sheet)
+        with parts.open(target) as raw:
+            check_extent(name, file, raw)
+        return _look(parts, target, since_1904)
 
 
-def _look(parts: zipfile.ZipFile, sheet: str) -> Traps:
+def _target(parts: zipfile.ZipFile, sheet: str) -> tuple[str, bool]:
+    """The part that holds a sheet, and whether the workbook counts days from 1904."""
     book = "xl/workbook.xml"
     since_1904, relation = False, ""
     for element in _elements(parts.open(book)):
         if _tag(element) == "workbookPr":
             since_1904 = element.get("date1904", "") in _TRUE
         elif _tag(element) == "sheet" and element.get("name") == sheet:
-            relation = next(v for k, v in element.attrib.items() if k.endswith("}id"))
+            relation = next((v for k, v in element.attrib.items() if k.endswith("}id")), "")
     target = ""
     for element in _elements(parts.open("xl/_rels/workbook.xml.rels")):
         if element.get("Id") == relation:
             target = str(element.get("Target"))
-    target = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+    return target.lstrip("/") if target.startswith("/") else f"xl/{target}", since_1904
+
+
+def _look(parts: zipfile.ZipFile, target: str, since_1904: bool) -> Traps:
     styles = _zero_styles(parts)
     found = Traps(since_1904=since_1904)
     with parts.open(target) as raw:

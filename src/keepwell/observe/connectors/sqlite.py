@@ -27,6 +27,8 @@ from keepwell.observe.mapping import Source
 
 _VIEW = "keepwell_view"
 _QUOTE = '"'
+_LONGEST = 16 << 20
+"""Most bytes of a row; a cell as long as a film is no value."""
 
 
 class SqliteConnector(DatabaseConnector):
@@ -49,7 +51,7 @@ class SqliteConnector(DatabaseConnector):
         for file, path in files_of(name, source, base):
             try:
                 yield from _File(source, options, file, path, since).batches()
-            except (sqlite3.Error, sqlite3.Warning) as error:
+            except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
                 raise DataError(
                     "source.sqlite-broken", source=name, file=file, problem=str(error)
                 ) from None
@@ -70,6 +72,7 @@ class _File:
     def batches(self) -> Iterator[RawBatch]:
         uri = f"{self.path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             connection.text_factory = bytes  # Arrow tells whether it is UTF-8, cell by cell
             connection.execute("begin")  # one state of the database, whoever writes meanwhile
             columns, key = self._columns(connection)
