@@ -62,7 +62,7 @@ def _counts(row: dict, world: World, t: datetime) -> bool:
     if row["known_at"] > t:
         return False
     for clock in ("at", "valid_from"):
-        if clock in row:
+        if row.get(clock) is not None:
             return row[clock] < t
     if "day" in row:
         return (row["day"] - datetime(1970, 1, 1, tzinfo=UTC).date()).days < local_day(

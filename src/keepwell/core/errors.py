@@ -178,6 +178,10 @@ ERRORS: dict[str, str] = {
     "select.count-wrong": (
         "Table {table!r}: exactly one SELECT is expected, found {found} statements."
     ),
+    "select.deleted-alone": (
+        "Table {table!r}: the select gives deleted without revision; a row is taken back by a "
+        "higher revision of its key."
+    ),
     "select.failed": "Table {table!r}: the select fails: {problem}.",
     "select.kind-wrong": "Table {table!r}: only a SELECT may be used, found {kind}.",
     "select.output-missing": (
