@@ -322,6 +322,9 @@ REASONS: dict[str, str] = {
     **sources.REASONS,
     "row.before-opening": "{value!r} is before the client's relationship was opened",
     "row.conflict": "same key as another row, other content, and no higher revision",
+    "row.ahead-of-known": (
+        "{value!r} is later than the row was known, by more than the source's clock may run ahead"
+    ),
     "row.in-future": "{value!r} is after the moment of this ingest",
     "row.ragged": "{found} cells where the header has {expected}",
 }

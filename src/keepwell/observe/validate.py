@@ -89,6 +89,8 @@ class Context:
         backfill: rows were known `delay_days` after they happened, not now.
         delay_days: the source's usual delay, in calendar days.
         openings: when clients were opened; None: not known.
+        skew_us: microseconds by which the clock of events may run ahead of ours, and of the
+            `known_at` that a select gives.
     """
 
     zone: ZoneInfo
@@ -98,6 +100,7 @@ class Context:
     backfill: bool = False
     delay_days: int = 0
     openings: Openings | None = None
+    skew_us: int = 0
 
 
 class Validated(NamedTuple):
@@ -210,7 +213,13 @@ class _Job:
                 result = self.done[column.name]
                 there = _there(result)
                 limit = now if column.kind is Kind.INSTANT else today
+                if column.name == "at":
+                    limit += self.context.skew_us
                 result.fault("row.in-future", there & (_numbers(result) > limit))
+        if self.table.clock == "at":
+            known, at = self.done["known_at"], self.done["at"]
+            ahead = _numbers(at) - _numbers(known) > self.context.skew_us
+            at.fault("row.ahead-of-known", _there(at) & _there(known) & ahead)
         result = self.done["revision"]
         result.fault("cell.below-zero", _there(result) & (_numbers(result) < 0))
         clock, openings = self.table.clock, self.context.openings
@@ -274,7 +283,7 @@ class _Job:
         given = self.done["known_at"]
         # Nothing is known before it happened.
         stated = np.maximum(_numbers(given), happened)
-        usual = np.where(self.deleted(), now, np.minimum(usual, now))
+        usual = np.where(self.deleted(), now, np.maximum(np.minimum(usual, now), happened))
         chosen = np.where(_there(given), stated, usual)
         return pa.array(chosen).cast(INSTANT_TYPE)
 
