@@ -173,6 +173,14 @@ UNSCOPED = {
             ),
             "a figure over everybody drawn, which names no client",
         ),
+        **dict.fromkeys(
+            (
+                "/incidents/{incident_id}",
+                "/incidents/{incident_id}/acknowledge",
+                "/incidents/{incident_id}/close",
+            ),
+            "an incident of a source, whose owners are asked of in its room",
+        ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",
         "/cases/reassign/{batch_id}/undo": "a batch of one's own, tested in the case room",
         **dict.fromkeys(

@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI
 
 PAGES: Final = (
     "shell", "live", "account", "admin", "today", "case", "client", "explore", "team", "insight",
-    "results", "data", "evidence",
+    "results", "data", "incidents", "evidence",
 )  # fmt: skip
 """Modules of this package."""
 
