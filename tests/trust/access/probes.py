@@ -124,7 +124,8 @@ PROBES = frozenset(
     for path in (
         "/clients/{client_id}", "/clients/{client_id}/unmask", "/clients/{client_id}/receipts",
         "/clients/{client_id}/consents", "/clients/{client_id}/context",
-        "/clients/{client_id}/may-contact", "/clients/{client_id}/ledger",
+        "/clients/{client_id}/may-contact", "/clients/{client_id}/lineage",
+        "/clients/{client_id}/ledger",
         "/alerts/{alert_id}", "/alerts/{alert_id}/acknowledge", "/alerts/{alert_id}/snooze",
         "/alerts/{alert_id}/wake",
         "/cases/{case_id}", "/cases/{case_id}/move", "/cases/{case_id}/close",
