@@ -65,6 +65,13 @@ ERRORS: dict[str, str] = {
     "explain.model-missing": "No model was trained yet; run 'keepwell run' first.",
     "indicator.id-taken": "Indicator {id!r} is registered already; choose another id.",
     "indicator.id-unknown": "There is no indicator {id!r}; nearest: {nearest}.",
+    "indicator.peers-alone": (
+        "Indicator {id!r} asks about peers and of something else too: make the rest an indicator "
+        "of its own and ask for it with w.peer.own."
+    ),
+    "indicator.peers-of-peers": (
+        "Indicator {id!r} compares {other!r} with peers, which itself is such a comparison."
+    ),
     "indicator.measure-unknown": "The tiles keep no measure {name!r}; nearest: {nearest}.",
     "indicator.setting-invalid": (
         "Indicator {id!r}: {what} {given!r} is not acceptable; expected {known}."
