@@ -32,8 +32,8 @@ from keepwell.observe.contract_convert import (
 )
 from keepwell.observe.contract_time import DAY_US, local_days, micros, midnights, to_instants
 from keepwell.observe.contract_time import to_local as to_local_time
-from keepwell.observe.raw_rows import rows_of, short
 from keepwell.observe.contract_types import DELETED
+from keepwell.observe.raw_rows import rows_of, short
 
 REJECT_SCHEMA = pa.schema(
     [
