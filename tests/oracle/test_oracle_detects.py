@@ -25,6 +25,7 @@ from keepwell.observe.indicators.registry import INDICATORS
 from .compare import differences
 from .load import lake_world
 from .sql import Answer, Oracle
+from .sql_peers import LEAST
 from .views import EVENTS
 from .world import MICRO, World, draw_world, local_day
 
@@ -47,7 +48,7 @@ class Case:
         """What the oracle says at an instant, with which the engine as it is agrees."""
         if t not in self.told:
             self.told[t] = self.oracle.at(t)
-            assert not differences(self.engine.compute(t), self.told[t])
+            assert not differences(self.engine.compute(t, min_peers=LEAST), self.told[t])
         return self.told[t]
 
 
@@ -84,7 +85,7 @@ def missed(cases: list[Case], change: Callable[[Any], Any]) -> list[str]:
     }
     for case, t in looks(cases):
         if left:
-            frame = case.engine.compute(t, indicators=list(left.values()))
+            frame = case.engine.compute(t, indicators=list(left.values()), min_peers=LEAST)
             for name in differences(frame, case.answer(t)):
                 del left[name]
     return sorted(left)
@@ -125,7 +126,7 @@ def parted(engine: LocalEngine, t: datetime, answer: Answer, names: set[str]) ->
     clients = sorted(set(engine.clients(t)) & set(answer.clients))
     rows = [answer.clients.index(client) for client in clients]
     values = {name: column[rows] for name, column in answer.values.items()}
-    frame = engine.compute(t, clients=clients, indicators=[INDICATORS[n] for n in sorted(names)])
+    frame = engine.compute(t, clients, indicators=sorted(names), min_peers=LEAST)
     return set(differences(frame, Answer(clients, values)))
 
 

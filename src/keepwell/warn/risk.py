@@ -129,7 +129,7 @@ def _first_days(
     """Day of each client's first activity, NaN without one."""
     out = np.full(len(places), np.nan)
     parts = [
-        f"select client_id, min({_local(engine, column)}) as d from {table} where known_at <= $t "
+        f"select client_id, min({_local(engine, column)}) as d from {table} where {_SEEN} "
         + (f"and day < {_date(day)}" if column == "day" else 'and "at" < $t')
         + " group by client_id"
         for table, column in _ACTIVITY.items()
