@@ -46,7 +46,7 @@ from keepwell.observe.tile_build import (
 from keepwell.observe.tile_rows import Block, Segment, TooWideError, write_segment
 from keepwell.observe.tile_sql import ZoneSql
 
-FORMAT = 2
+FORMAT = 3
 _MOST_DELTAS = 8
 _MOST_DELTA_SHARE = 0.2
 _NAME = "manifest.json"
