@@ -59,7 +59,9 @@ def _backup(root: Path) -> None:
 
     rooms.load_all()
     frame = Frame.open(root)
-    backup(frame.workspace, frame, root.parent / "backups", NOW)
+    into = root.parent / "backups"
+    made = len(list(into.glob("keepwell-*")))
+    backup(frame.workspace, frame, into, NOW + timedelta(hours=made))
     frame.close()
 
 

@@ -1,4 +1,4 @@
-"""What selling gained or lost, by hand: average cost, what makes it unknown, what stays on paper."""
+"""What selling gained or lost, by hand: average cost, what makes it unknown, what stays."""
 
 from __future__ import annotations
 

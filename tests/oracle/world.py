@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from .world_deleted import take_back
 from .world_more import enrich, more
 from .world_schema import SCHEMAS
 
@@ -207,6 +208,9 @@ def draw_world(seed: int, *, clients: int | None = None, whole: bool = False) ->
     rest = replace(draw, rng=np.random.default_rng([seed % 2**32, 1]), rows={})
     enrich(rest, draw.rows)
     more(rest)
+    gone = replace(draw, rng=np.random.default_rng([seed % 2**32, 2]))
+    for rows in (draw.rows, rest.rows):
+        take_back(gone, rows)
     _duplicates(draw)
     _duplicates(rest)
     tables = {name: _table(name, rows, draw.rng) for name, rows in draw.rows.items()}

@@ -18,6 +18,7 @@ from keepwell.core.errors import UsageError
 from keepwell.core.files import sync_folder
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Table
+from keepwell.observe.contract_types import DELETED
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.manifest import Manifest, TableState
 
@@ -180,15 +181,20 @@ class LakeWriter:
             old = old and TableState(
                 version, coverage=old.coverage, full_days=old.full_days, inputs=old.inputs
             )
+        fields = {field.name for field in self.lake.delta(table.name, version).schema().fields}
+        deleted = f"bool_or({DELETED.name})" if DELETED.name in fields else "false"
         clock = f'"{table.clock}"' if table.clock else "cast(null as timestamptz)"
         with open_duckdb() as connection:
             summary = connection.sql(
                 f"select count(*) as n, min({clock}) as a, max({clock}) as b, "
-                "max(known_at) as k, max(revision) as r "
+                f"max(known_at) as k, max(revision) as r, {deleted} as d "
                 f"from {parquet_sql(files, table)}"
             ).to_arrow_table()
-        rows, first, last, known, revision = summary.to_pylist()[0].values()
-        base = old or TableState(version)
+        rows, first, last, known, revision, gone = summary.to_pylist()[0].values()
+        base = old or TableState(version, highest=0)
+        # Revisions come in any order: one that came before may be above what came now.
+        maybe = base.highest is None or max(base.highest, revision or 0) > 0
+        corrected = base.corrected or bool(gone) or (maybe and self._corrected(table, version))
         return replace(
             base,
             version=version,
@@ -196,7 +202,8 @@ class LakeWriter:
             first=min((m for m in (base.first, _utc(first)) if m), default=None),
             last=max((m for m in (base.last, _utc(last)) if m), default=None),
             last_known_at=max((m for m in (base.last_known_at, _utc(known)) if m), default=None),
-            corrected=base.corrected or (bool(revision) and self._corrected(table, version)),
+            corrected=corrected,
+            highest=None if base.highest is None else max(base.highest, revision or 0),
         )
 
     def _corrected(self, table: Table, version: int) -> bool:

@@ -41,6 +41,7 @@ NONE = "–"
 
 _SPAN = re.compile(r"\d{1,5}(d|mo)")
 _DAYS = re.compile(r"\d{1,4}d")
+_MINUTES = re.compile(r"(\d{1,3}|1[0-3]\d\d|14[0-3]\d|1440)m")
 
 
 def _known_encoding(value: str) -> str:
@@ -80,6 +81,12 @@ def _delay(value: str) -> str:
     return value
 
 
+def _skew(value: str) -> str:
+    if not _MINUTES.fullmatch(value):
+        raise ValueError("minutes such as 5m, at most 1440m")
+    return value
+
+
 def _short_column(value: Any) -> Any:
     """`opened: date` is short for `opened: {type: date}`."""
     return {"type": value} if isinstance(value, str) else value
@@ -100,6 +107,7 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 Span = Annotated[str, AfterValidator(_span)]
 Delay = Annotated[str, AfterValidator(_delay)]
+Skew = Annotated[str, AfterValidator(_skew)]
 CellType = Literal["text", "integer", "decimal", "double", "date", "instant", "boolean"]
 
 
@@ -170,6 +178,9 @@ class TableMap(_Part):
             quantities in major units.
         delay: how long after the event the broker's systems knew it; a backfill's
             `known_at` is `at` + delay.
+        skew: how far the source's clock may run ahead, '5m': an event stamped later than it is
+            known by no more counts as known when it happened; one stamped still later goes to
+            quarantine.
         covers: [from, until) local dates for which the table is complete; until may be null.
         full_days: holding only: every day present lists all clients.
         monitors: thresholds for this table; those not said are the workspace's.
@@ -177,6 +188,7 @@ class TableMap(_Part):
 
     sql: Annotated[str, Field(min_length=1)]
     delay: Delay = "0d"
+    skew: Skew = "5m"
     covers: list[tuple[date, date | None]] = []
     full_days: bool = False
     monitors: Monitors = Monitors()
@@ -197,6 +209,11 @@ class TableMap(_Part):
     def delay_days(self) -> int:
         """The delay in days."""
         return int(self.delay[:-1])
+
+    @property
+    def skew_us(self) -> int:
+        """The skew in microseconds."""
+        return int(self.skew[:-1]) * 60_000_000
 
     @property
     def coverage(self) -> list[tuple[int, int | None]]:

@@ -267,6 +267,7 @@ class _Job:
             "contract": CONTRACT_VERSION,
             "sql": filled.sql,
             "delay": filled.delay,
+            "skew": filled.skew,
             "zone": mapping.timezone,
             "currency": mapping.currency,
         }
@@ -376,6 +377,7 @@ class _Job:
             self.backfill or table.name not in known or not known[table.name].inputs,
             said.delay_days,
             self.openings,
+            said.skew_us,
         )
         reader = selects.batches(table.name)
         parts = Parts(self.folder / "rows", table, self.done.engine)

@@ -14,7 +14,6 @@ from keepwell.observe.indicators.needs import SALES, Need
 from keepwell.observe.positions import NONE
 from keepwell.observe.sales import Period, price_path, sales
 from keepwell.observe.tile_build import POSITION
-from keepwell.observe.tile_sql import micros
 from keepwell.observe.tiles import BLANK
 
 Array = npt.NDArray[np.float64]
@@ -38,8 +37,7 @@ class SalesWork:
         days = np.arange(since, moment.day + 1, dtype=np.int64)
         spans = moment.reader.store.lake_manifest.tables["trade"].coverage
         earliest = [coverage.complete_from(spans, int(day)) - 1 for day in days]
-        listed, known = moment.reader.full_days
-        full = listed[known <= micros(moment.known_by)]
+        full = moment.reader.full_days(moment.known_by)
         start = midnight(moment.day, moment.reader.zone)
         priced = any(need.stat in SALES[7:] for need in needs)
         self.period = Period(
