@@ -33,6 +33,7 @@ ROOMS = (
     "keepwell.intervene.outcome",
     "keepwell.intervene.ledger",
     "keepwell.intervene.rule",
+    "keepwell.intervene.incident",
     "keepwell.intervene.context",
     "keepwell.intervene.event",
     "keepwell.intervene.kpi",

@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 from keepwell.intervene.alert.policy import AlertReason
 from keepwell.intervene.alert.service import raise_alert
 from keepwell.intervene.clock.model import Clock
+from keepwell.intervene.incident.model import Incident
 from keepwell.intervene.kpi.model import KpiReview
 from keepwell.trust.access.call import Call
 from keepwell.trust.access.policy import SYSTEM
@@ -185,6 +186,18 @@ def closed_review(desk):
     return "analyst", "POST", f"{V1}/kpi-reviews/review_1/close", lambda _: body
 
 
+def incident(verb, body):
+    def made(desk):
+        with desk.tx() as tx:
+            tx.session.add(Incident(
+                incident_id="incident_1", number=1, source="trades", kind="units", findings=[],
+                state="open", opened_at=tx.at, told_at=tx.at, called_right=False,
+            ))  # fmt: skip
+        return "analyst", "POST", f"{V1}/incidents/incident_1/{verb}", lambda _: body
+
+    return made
+
+
 def administered(path, field="name"):
     return lambda desk: ("admin", "PATCH", f"{V1}/{path}", lambda n: {field: f"Name {n}"})
 
@@ -216,6 +229,8 @@ CHANGES = {
     ),
     "stop_experiment": stopped_experiment,
     "close_kpi_review": closed_review,
+    "acknowledge_incident": incident("acknowledge", {"note": "Asked."}),
+    "close_incident": incident("close", {"reason": "Came twice."}),
     "change_user": administered("users/user_m2"), "change_staff_member": administered("staff/m2"),
     "change_team": administered("teams/tn1"), "change_branch": administered("branches/bn"),
     "change_region": administered("regions/north"),

@@ -32,6 +32,9 @@ from keepwell.jobs.model import Job, JobState
 from keepwell.jobs.service import EVERY, cancel, enqueue
 from keepwell.learn.holdout.service import draw
 from keepwell.learn.kept.service import ask as ask_for_proof
+from keepwell.observe.mapping_monitor import MonitorKind
+from keepwell.observe.monitors.finding import Finding
+from keepwell.observe.monitors.incidents import settle
 from keepwell.trust.access.model import IdempotencyKey, LoginFailure, Staff
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.book.model import Client, Generation
@@ -399,6 +402,18 @@ def _figures(world: World) -> None:
         enqueue(tx, "kpi.compute", {"again": True}, key="kpi.compute")
 
 
+def _unusual(world: World) -> None:
+    """What the monitors of another process found, for the desk to bring in."""
+    at = world.now()
+    day = at.date() - timedelta(days=1)
+    found = Finding(
+        "trade", MonitorKind.UNITS, "amount", day, day, 1e6, 1e4, 120, 100.0, "trades", "m1"
+    )
+    # This desk's lake is too small to be judged: the next look closes what this one opens.
+    settle(world.desk.frame.workspace, [found], at)
+    world.now.move(minutes=10)
+
+
 def _tick(world: World) -> None:
     """Recurring work whose tick is all it needs."""
 
@@ -423,6 +438,7 @@ GIVE: dict[str, Callable[[World], object]] = {
     "evidence.sequence": _entries,
     "exit.consequence": _leave,
     "exit.unsettled": _left_unsettled,
+    "incident.watch": _unusual,
     "jobs.prune": _old_jobs,
     "kept.prove": _prove,
     "kpi.compute": _figures,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from keepwell.api import has_desk, ingest, run
 from keepwell.intervene import publish as module
+from keepwell.intervene.incident.model import StaleMark
 from keepwell.intervene.publish import catch_up, publish_run
 from keepwell.learn.holdout.model import HoldoutArm
 from keepwell.learn.outcome.service import Matured
 from keepwell.learn.value.basis import basis_words
 from keepwell.learn.value.book import value_ranking
+from keepwell.observe.mapping_monitor import MonitorKind
 from keepwell.observe.mapping_value import Value
+from keepwell.observe.monitors.finding import Finding
 from keepwell.observe.spool_ingest import drain, spool_of
 from keepwell.observe.workspace import Workspace
 from keepwell.trust.book.model import Client, Generation
@@ -183,3 +186,18 @@ def test_what_the_lake_learned_is_shown_once(desk, ran, monkeypatch):
     assert sorted(shown) == [
         ("complaint", "K1"), ("complaint", "K4"), ("consent", "c1"), ("exit_request", "E1")
     ]  # fmt: skip
+
+
+def test_scores_made_of_unusual_data_are_in_force_with_their_mark(desk, ran):
+    _, result = ran
+    day = result.ranking.as_of.date()
+    found = Finding(
+        "trade", MonitorKind.UNITS, "amount", day, day, 1e6, 1e4, 9, 100.0, "trades", ""
+    )
+    long_ago = replace(found, since=day - timedelta(days=9), until=day - timedelta(days=9))
+    done = publish_run(desk.frame, replace(result, findings=(long_ago,)))
+    with desk.frame.read() as tx:
+        (mark,) = tx.session.scalars(select(StaleMark))
+        assert (mark.generation_id, mark.table_name, mark.kind) == (
+            done.generation, "trade", "units"
+        )  # fmt: skip

@@ -85,8 +85,8 @@ def test_a_row_with_two_faults_is_one_row() -> None:
 def test_good_rows_in_the_lake_s_types() -> None:
     good = check(row()).good
     schema = TABLES["trade"].arrow_schema()
-    assert good.schema.names == schema.names[:-1]
-    assert [f.type for f in good.schema] == [f.type for f in schema][:-1]
+    assert good.schema.names == [name for name in schema.names if name != "row_hash"]
+    assert [f.type for f in good.schema] == [f.type for f in schema if f.name != "row_hash"]
     (made,) = good.to_pylist()
     assert (made["quantity"], made["amount"], made["currency"]) == (200_000_000, 1000, "EUR")
     assert made["at"] == datetime(2021, 3, 1, 8, tzinfo=UTC)

@@ -24,12 +24,13 @@ from .sql_digital import DIGITAL
 from .sql_funding import FUNDING
 from .sql_holdings import PORTFOLIO_MORE, RELATIONSHIP
 from .sql_money import ACTIVITY_MORE, FUNDING_MORE, PERFORMANCE, RHYTHM_MORE
+from .sql_peers import PEERS, USED, note_norms
 from .sql_portfolio import CLIENT, PORTFOLIO
 from .sql_service import MARKET, SERVICE
 from .sql_trading import RHYTHM, TRADING
 from .terms import gather
 from .views import look, open_world
-from .world import World
+from .world import World, local_day, midnight
 
 SQL: dict[str, str] = {
     **TRADING,
@@ -50,6 +51,7 @@ SQL: dict[str, str] = {
     **PORTFOLIO_MORE,
     **RELATIONSHIP,
     **MARKET_MORE,
+    **PEERS,
 }
 """Indicator id to its SQL expression for one client ``c``."""
 
@@ -76,8 +78,13 @@ class Oracle:
 
     def at(self, t: datetime, ids: list[str] | None = None) -> Answer:
         """Answers for all indicators, or those named, at ``t``."""
-        look(self._con, self._world, t)
-        gather(self._con)
+        zone = self._world.zone
+        start = midnight(local_day(t, zone), zone)
+        for moment in sorted({start, t}):
+            look(self._con, self._world, moment)
+            gather(self._con, USED if moment < t else None)
+            if moment == start:
+                note_norms(self._con)
         clients = [
             row[0]
             for row in self._con.execute(

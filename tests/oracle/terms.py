@@ -69,8 +69,10 @@ def over(table: str, what: str, window: int, *, prev: bool = False) -> str:
     return f"m.{columns.setdefault(what, name)}"
 
 
-def gather(con: duckdb.DuckDBPyConnection) -> None:
+def gather(con: duckdb.DuckDBPyConnection, used: str | None = None) -> None:
     """(Re)creates ``measures``: one row per client with his portfolio and all of ``MEASURES``.
+
+    With ``used`` only the measures that this SQL names.
 
     The window of w days: the whole days [D - w, D) and the open tail of today; the previous one:
     [D - 2w, D - w). A column is NULL when the table's declared coverage does not hold half of it.
@@ -81,7 +83,10 @@ def gather(con: duckdb.DuckDBPyConnection) -> None:
         for ago in AGOS
     )
     parts = [f"select client_id, {portfolio} from portfolio group by client_id"]
-    for (table, window, prev), columns in MEASURES.items():
+    for (table, window, prev), every in MEASURES.items():
+        columns = {what: name for what, name in every.items() if used is None or name in used}
+        if not columns and used is not None and f"m.days_{table}_{window}_{prev}" not in used:
+            continue
         told = con.execute(
             "select days, told from cover where name = ? and w = ? and prev = ?",
             [table, window, prev],
@@ -89,14 +94,20 @@ def gather(con: duckdb.DuckDBPyConnection) -> None:
         low, high = ("d - 2 * {0}", "d - {0} - 1") if prev else ("d - {0}", "d")
         inside = f"x.day between {low.format(window)} and {high.format(window)}"
         wanted = ", ".join(
-            f"case when {told[0][1]} then {what} end as {name}" for what, name in columns.items()
+            [f"{told[0][0] or 'null'} as days_{table}_{window}_{prev}"]
+            + [
+                f"case when {told[0][1]} then {what} end as {name}"
+                for what, name in columns.items()
+            ]
         )
         parts.append(
-            f"select {told[0][0] or 'null'} as days_{table}_{window}_{prev}, {wanted} "
-            f"from people as c left join {table} as x on x.client_id = c.client_id and {inside} "
-            "group by c.client_id"
+            f"select {wanted} from people as c left join {table} as x "
+            f"on x.client_id = c.client_id and {inside} group by c.client_id"
         )
-    for (kind, table, ago), columns in CLOSEST.items():
+    for (kind, table, ago), every in CLOSEST.items():
+        columns = {what: name for what, name in every.items() if used is None or name in used}
+        if not columns:
+            continue
         begun = con.execute(
             f"select min(start) < (select d from now) - {ago} from covers where name = ?", [table]
         ).fetchall()

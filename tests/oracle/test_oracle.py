@@ -19,6 +19,7 @@ from keepwell.observe.workspace import Workspace
 from .compare import differences
 from .load import ingest_world, lake_world
 from .sql import SQL, Oracle
+from .sql_peers import LEAST
 from .world import World, draw_world
 
 WORLDS = int(os.environ.get("KEEPWELL_ORACLE_WORLDS", "5"))
@@ -55,7 +56,7 @@ def test_engine_agrees_on_what_was_ingested(seed: int, tmp_path: Path):
 def assert_agrees(world: World, workspace: Workspace) -> None:
     engine, oracle = LocalEngine.open(workspace), Oracle(world)
     for t in world.as_ofs:
-        frame = engine.compute(t)
+        frame = engine.compute(t, min_peers=LEAST)
         assert set(frame.names) == set(SQL)
         found = differences(frame, oracle.at(t))
         lines = "\n".join(f"  {name}: {words}" for name, words in found.items())

@@ -25,6 +25,7 @@ from keepwell.observe.indicators.registry import INDICATORS
 from .compare import differences
 from .load import lake_world
 from .sql import Answer, Oracle
+from .sql_peers import LEAST
 from .views import EVENTS
 from .world import MICRO, World, draw_world, local_day
 
@@ -41,11 +42,14 @@ class Case:
     engine: LocalEngine
     answers: dict[datetime, Answer]
 
+    def _compute(self, t: datetime, indicators: list[Any] | None) -> Any:
+        return self.engine.compute(t, indicators=indicators, min_peers=LEAST)
+
     def found(self, indicators: list[Any] | None = None) -> set[str]:
         """Indicators on which engine and oracle part, at any instant."""
         names: set[str] = set()
         for t, answer in self.answers.items():
-            names |= set(differences(self.engine.compute(t, indicators=indicators), answer))
+            names |= set(differences(self._compute(t, indicators), answer))
         return names
 
 

@@ -62,7 +62,7 @@ def test_pinned_manifests_are_replayed_after_compaction_and_vacuum(
                     pass
             else:
                 with engine_at(workspace, number, threads=1) as engine:
-                    same(frame, engine.compute(t))
+                    same(frame, engine.compute(t, min_peers=2))
         assert set(report.retired).isdisjoint(pins)
         same(live[max(live)], compute(workspace, t))
     finally:

@@ -48,7 +48,7 @@ def folder() -> Iterator[Path]:
 
 
 def compute(workspace: Workspace, t: datetime) -> IndicatorFrame:
-    return LocalEngine.open(workspace).compute(t)
+    return LocalEngine.open(workspace).compute(t, min_peers=2)
 
 
 def known(world: World, t: datetime) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:

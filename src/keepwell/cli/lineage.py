@@ -12,6 +12,7 @@ from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, show, write_
 from keepwell.core.text import number, percent, tr
 
 if TYPE_CHECKING:
+    from keepwell.observe.engines.peers import PeerGroup
     from keepwell.observe.lineage import Lineage
 
 
@@ -65,6 +66,7 @@ def plain(found: Lineage) -> dict[str, Any]:
         "coverage": found.coverage, "needs": [asdict(need) for need in found.needs],
         "tiles": [asdict(tile) | {"day": tile.day.isoformat()} for tile in found.tiles],
         "tiles_total": found.tiles_total,
+        "peers": [asdict(group) for group in found.peers],
         "sources": [
             asdict(one) | {"rows": [{k: _text(v) for k, v in row.items()} for row in one.rows]}
             for one in found.sources
@@ -87,6 +89,8 @@ def _show(found: Lineage, zone: ZoneInfo) -> None:
         as_of=found.as_of.astimezone(zone).isoformat(timespec="minutes"),
         share=percent(found.coverage),
     )  # fmt: skip
+    for group in found.peers:
+        _show_peers(group)
     say("Tile rows read: {count}", count=found.tiles_total)
     show(
         ["Tile", "Day", "Measures"],
@@ -103,6 +107,24 @@ def _show(found: Lineage, zone: ZoneInfo) -> None:
         if source.rows:
             names = list(source.rows[0])
             show(names, [[str(_text(row[n])) for n in names] for row in source.rows])
+
+
+def _show_peers(group: PeerGroup) -> None:
+    from keepwell.observe.indicators import get
+
+    say(
+        "Peers for {name}: fifth {fifth} of 5 by total assets (minor units above {low}, up to "
+        "{high}), risk level C{level}",
+        name=get(group.indicator).title(), fifth=group.fifth, level=group.level,
+        low="0" if group.low is None else number(group.low),
+        high="–" if group.high is None else number(group.high),
+    )  # fmt: skip
+    median = "–" if group.median is None else number(group.median, digits=4)
+    say(
+        "Peers with a number at the beginning of the day: {members} (at least {least} are needed); "
+        "median {median}",
+        members=group.members, least=group.least, median=median,
+    )  # fmt: skip
 
 
 __all__ = ["lineage", "plain", "register"]

@@ -16,10 +16,12 @@ from keepwell.core.messages import (
     case,
     client,
     clock,
+    context,
     events,
     evidence,
     experiment,
     frame,
+    incident,
     jobs,
     kept,
     kpi,
@@ -63,6 +65,13 @@ ERRORS: dict[str, str] = {
     "explain.model-missing": "No model was trained yet; run 'keepwell run' first.",
     "indicator.id-taken": "Indicator {id!r} is registered already; choose another id.",
     "indicator.id-unknown": "There is no indicator {id!r}; nearest: {nearest}.",
+    "indicator.peers-alone": (
+        "Indicator {id!r} asks about peers and of something else too: make the rest an indicator "
+        "of its own and ask for it with w.peer.own."
+    ),
+    "indicator.peers-of-peers": (
+        "Indicator {id!r} compares {other!r} with peers, which itself is such a comparison."
+    ),
     "indicator.measure-unknown": "The tiles keep no measure {name!r}; nearest: {nearest}.",
     "indicator.setting-invalid": (
         "Indicator {id!r}: {what} {given!r} is not acceptable; expected {known}."
@@ -285,10 +294,12 @@ ERRORS: dict[str, str] = {
     **case.MESSAGES,
     **client.MESSAGES,
     **clock.MESSAGES,
+    **context.MESSAGES,
     **events.MESSAGES,
     **evidence.MESSAGES,
     **experiment.MESSAGES,
     **frame.MESSAGES,
+    **incident.MESSAGES,
     **jobs.MESSAGES,
     **kept.MESSAGES,
     **kpi.MESSAGES,

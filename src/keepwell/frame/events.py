@@ -51,6 +51,9 @@ class EventName(StrEnum):
     EXIT_REQUESTED = "exit.requested"
     EXIT_SETTLED = "exit.settled"
     GENERATION_PUBLISHED = "generation.published"
+    INCIDENT_ACKNOWLEDGED = "incident.acknowledged"
+    INCIDENT_CLOSED = "incident.closed"
+    INCIDENT_OPENED = "incident.opened"
     PROFILING_REFUSED = "profiling.refused"
 
 
@@ -85,6 +88,9 @@ TITLES: Final[dict[EventName, str]] = {
     EventName.EXIT_REQUESTED: "A client asks to leave or to transfer.",
     EventName.EXIT_SETTLED: "Application and settlement of an exit are complete; its clock runs.",
     EventName.GENERATION_PUBLISHED: "New scores are in force.",
+    EventName.INCIDENT_ACKNOWLEDGED: "Somebody works on an incident of data.",
+    EventName.INCIDENT_CLOSED: "An incident of data is over.",
+    EventName.INCIDENT_OPENED: "Data of a source are late or unusual.",
     EventName.PROFILING_REFUSED: "A client refuses profiling; score and tags are gone.",
 }
 """What each event says, in English."""

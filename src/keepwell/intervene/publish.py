@@ -1,15 +1,16 @@
 """Publication: from the result of the main job to what the desk shows.
 
-In this order: what clients said about consent, clients and scores under a new generation, the
-hold-out's draw over all of them, the pointer, and then open complaints and exit requests that the
-lake knows and events did not tell, and the outcomes of decisions whose horizon is over. Alerts are
-raised from the tiers by a job of its own.
+In this order: what is wrong with the sources and who must hear of it, what clients said about
+consent, clients and scores under a new generation, the hold-out's draw over all of them, the
+pointer together with marks on scores that rest on late or unusual data, and then open complaints
+and exit requests that the lake knows and events did not tell, and the outcomes of decisions whose
+horizon is over. Alerts are raised from the tiers by a job of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 from keepwell.core.errors import DataError
 from keepwell.frame.context import Frame
 from keepwell.intervene.event import repo as events
+from keepwell.intervene.incident.bring import bring_in, lasting, mark
 from keepwell.intervene.outcome.service import mature_outcomes
 from keepwell.learn.archive import keep_decisions
 from keepwell.learn.holdout.service import draw
@@ -33,6 +35,7 @@ from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.lake import Lake, parquet_sql
 from keepwell.observe.manifest import Manifest
+from keepwell.observe.monitors.finding import Finding
 from keepwell.trust.book.service import SCHEMA, publish
 from keepwell.warn.reason import Explanation
 from keepwell.warn.registry import ModelVersion
@@ -107,7 +110,10 @@ def publish_run(frame: Frame, result: RunResult, *, weeks: Sequence[int] = WEEKS
         result.data,
         weeks=weeks,
     ) as past:
-        return _publish(frame, result.engine, result.ranking, result.version, book, past.changes)
+        return _publish(
+            frame, result.engine, result.ranking, result.version, book, past.changes,
+            result.findings,
+        )  # fmt: skip
 
 
 def publish_ranking(
@@ -125,7 +131,7 @@ def publish_ranking(
         UsageError: another publication is at work.
     """
     book = _valued(frame, engine, ranking, version)
-    return _publish(frame, engine, ranking, version, book, {})
+    return _publish(frame, engine, ranking, version, book, {}, lasting(frame.workspace))
 
 
 def _publish(
@@ -135,14 +141,17 @@ def _publish(
     version: ModelVersion,
     book: ValueBook | None,
     changes: Changes,
+    findings: Iterable[Finding],
 ) -> Published:
     manifest = engine.manifest.id
+    bring_in(frame)
     # Whoever refused profiling must not have a score, not even for a moment.
     caught = catch_up(frame, ("consent",), manifest)
     number = publish(
         frame, book_rows(frame, ranking, manifest, changes, book), as_of=ranking.as_of,
         model_version=version.id, manifest=manifest, before=draw,
         value_basis=basis_of(book) if book else None,
+        along=lambda tx, number: mark(tx, number, ranking.as_of, findings),
     )  # fmt: skip
     caught += catch_up(frame, manifest=manifest)
     known = mature_outcomes(frame, engine)

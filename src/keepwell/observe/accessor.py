@@ -37,6 +37,7 @@ class Windows:
         self.position = PositionWindows(answers)
         self.market = MarketWindows(answers)
         self.client = ClientAttributes(answers)
+        self.peer = PeerWindows(answers)
         self.account, self.service = Accounts(answers), Service(answers)
         self.relation = Relations(answers)
         self.news, self.outage = News(answers), Outages(answers)
@@ -379,6 +380,25 @@ class MarketWindows:
     def up_share(self, window: int) -> Array:
         """Share of a window's closes that are above the close before."""
         return self._ask("up_share", window)
+
+
+class PeerWindows:
+    """Other indicators beside those of the client's peers; float64 [n] (engines/peers.py)."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    def own(self, indicator: str) -> Array:
+        """The client's value of an indicator, by id."""
+        return self._answers(Need("peer", "own", indicator))
+
+    def median(self, indicator: str) -> Array:
+        """Its median over the client's group; absent without one that is large enough."""
+        return self._answers(Need("peer", "median", indicator))
+
+    def rank(self, indicator: str) -> Array:
+        """Share of the group below the client's value, those equal to it counted half."""
+        return self._answers(Need("peer", "rank", indicator))
 
 
 class ClientAttributes:

@@ -25,6 +25,7 @@ from keepwell.core.errors import DataError, UsageError
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.engines.moment import Moment, Reader
+from keepwell.observe.engines.peers import PeerGroup
 from keepwell.observe.indicators.needs import Need, sources_of
 from keepwell.observe.indicators.registry import INDICATORS, Indicator
 from keepwell.observe.tile_build import DATASETS, POSITION, register, zone_sql
@@ -92,6 +93,8 @@ class Lineage:
         tiles: the newest tile rows that it read.
         tiles_total: how many it read.
         sources: the rows behind them, by table.
+        peers: for an indicator that compares with peers, the client's group; what it reads, tiles
+            and sources, are then the client's own part of it.
     """
 
     client: str
@@ -104,6 +107,7 @@ class Lineage:
     tiles: tuple[Tile, ...]
     tiles_total: int
     sources: tuple[SourceRows, ...]
+    peers: tuple[PeerGroup, ...] = ()
 
 
 def lineage(
@@ -134,19 +138,20 @@ def lineage(
         raise DataError("tiles.lake-empty")
     some = _tables(item) & set(pinned.tables)
     try:
-        return _trace(workspace, client, item, as_of, pinned, some, limit)
+        found = _trace(workspace, client, item, as_of, pinned, some, limit)
     except UsageError as error:
         if error.code != "engine.client-unknown":
             raise
-    # Known by other tables than those that the indicator reads: then its value is theirs to say.
-    every = {name for name in pinned.tables if name in TABLES}
-    return _trace(workspace, client, item, as_of, pinned, every, limit)
+        # Known by other tables than those that the indicator reads: its value is theirs to say.
+        every = {name for name in pinned.tables if name in TABLES}
+        found = _trace(workspace, client, item, as_of, pinned, every, limit)
+    return _among_peers(workspace, found, pinned) if item.compares else found
 
 
 def _tables(item: Indicator) -> set[str]:
     """Tables that decide an indicator, and whether its client exists."""
-    found = {"client", *sources_of(item.needs)}
-    for need in item.needs:
+    found = {"client", *item.sources}
+    for need in item.reads:
         if need.table in DATASETS:
             found.update(DATASETS[need.table].tables)
     return found
@@ -172,14 +177,35 @@ def _trace(
     value = float(frame.values[0, 0])
     return Lineage(
         client, item, as_of, pinned.id, None if np.isnan(value) else value,
-        frame.coverage[item.id], item.needs, tuple(tiles[:limit]), len(tiles), rows,
+        frame.coverage[item.id], item.reads, tuple(tiles[:limit]), len(tiles), rows,
     )  # fmt: skip
 
 
-class _OneClient:
-    """A workspace as the engine wants it, of which only one client can be seen."""
+def _among_peers(workspace: Workspace, found: Lineage, pinned: Manifest) -> Lineage:
+    """The same with the value that everyone gives it, and the client's group."""
+    newest = workspace.lake.manifest()
+    if newest is not None and newest.id == pinned.id:
+        return _beside(LocalEngine.open(workspace), found)
+    kept = {n: s for n, s in pinned.tables.items() if n in _tables(found.indicator)}
+    with tempfile.TemporaryDirectory(prefix="keepwell-lineage-") as folder:
+        source = _OneClient(workspace, None, replace(pinned, tables=kept), Path(folder))
+        store = TileStore.open(source.tiles, source.lake, source.zone)
+        return _beside(LocalEngine(source, store), found)
 
-    def __init__(self, workspace: Workspace, client: str, pinned: Manifest, tiles: Path) -> None:
+
+def _beside(engine: LocalEngine, found: Lineage) -> Lineage:
+    frame = engine.compute(found.as_of, [found.client], [found.indicator])
+    value = float(frame.values[0, 0])
+    groups = engine.peer_groups(found.client, found.indicator, found.as_of)
+    return replace(found, value=None if np.isnan(value) else value, peers=tuple(groups))
+
+
+class _OneClient:
+    """A workspace as the engine wants it, of which only one client can be seen; None: everyone."""
+
+    def __init__(
+        self, workspace: Workspace, client: str | None, pinned: Manifest, tiles: Path
+    ) -> None:
         self.zone: ZoneInfo = workspace.zone
         self.currency, self.mapping = workspace.currency, workspace.mapping
         self.pinned, self.tiles = pinned, tiles
@@ -189,7 +215,7 @@ class _OneClient:
 class _OneClientLake:
     """The lake at one manifest, rows of other clients left out."""
 
-    def __init__(self, lake: Lake, client: str, pinned: Manifest) -> None:
+    def __init__(self, lake: Lake, client: str | None, pinned: Manifest) -> None:
         self._lake, self._client, self._pinned = lake, client, pinned
 
     def manifest(self) -> Manifest | None:
@@ -201,6 +227,8 @@ class _OneClientLake:
 
     def connect(self, manifest: Manifest | None = None) -> duckdb.DuckDBPyConnection:
         connection = self._lake.connect(manifest or self._pinned, memory="1GB")
+        if self._client is None:
+            return connection
         named = "'" + self._client.replace("'", "''") + "'"
         for name, state in self._pinned.tables.items():
             if name in TABLES and "client_id" in TABLES[name].by_name:
@@ -225,8 +253,8 @@ def _spans(needs: Iterable[Need]) -> list[tuple[int, int]]:
 
 def _tiles(moment: Moment, store: TileStore, client: str, item: Indicator) -> Iterable[Tile]:
     code = np.array([store.clients.index(client)], np.int64)
-    for dataset in sorted({n.table for n in item.needs} & set(store.base)):
-        needs = [need for need in item.needs if need.table == dataset]
+    for dataset in sorted({n.table for n in item.reads} & set(store.base)):
+        needs = [need for need in item.reads if need.table == dataset]
         wanted = sorted({need.measure for need in needs if need.measure})
         names = list(DATASETS[dataset].layout.names) if dataset == POSITION else wanted or ["count"]
         for rows, low, high, _ in moment.visible(dataset).parts(code):
@@ -264,7 +292,7 @@ def _sources(
 ) -> tuple[SourceRows, ...]:  # fmt: skip
     found: dict[str, SourceRows] = {}
     by_table: dict[str, list[Need]] = {}
-    for need in item.needs:
+    for need in item.reads:
         tables = DATASETS[need.table].tables if need.table in DATASETS else sources_of([need])
         for table in {*tables, *sources_of([need])}:
             by_table.setdefault(table, []).append(need)

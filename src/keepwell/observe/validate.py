@@ -253,8 +253,8 @@ class _Job:
         columns = {name: self.done[name].values for name in names}
         columns["known_at"] = self._known_at()
         columns["revision"] = pc.fill_null(columns["revision"], 0)
-        columns["deleted"] = pa.array(self.deleted(), mask=~self.deleted())
         columns["source"] = pa.repeat(pa.scalar(self.context.source, pa.string()), self.rows)
+        columns["deleted"] = pa.array(self.deleted(), mask=~self.deleted())
         rows = pa.table(columns)
         return rows.filter(pa.array(~bad)) if bad.any() else rows
 

@@ -100,7 +100,7 @@ class IndicatorSuite:
 
         self.indicator(windows(note))
         assert asked == set(self.indicator.needs), self.indicator.id
-        assert self.indicator.sources == sources_of(self.indicator.needs)
+        assert self.indicator.sources == sources_of(self.indicator.reads)
         assert self.indicator.sources
 
     def test_metadata_is_json_safe(self) -> None:

@@ -103,7 +103,7 @@ def model_inputs(names: Sequence[str]) -> list[str]:
     kept = []
     for name in names:
         known = INDICATORS.get(name)
-        if name in _RFM_COLUMNS or (known and _withheld(known.needs)):
+        if name in _RFM_COLUMNS or (known and _withheld(known.reads)):
             continue
         kept.append(name)
     return kept
@@ -139,7 +139,7 @@ def directions(names: Sequence[str]) -> dict[str, int]:
         for name in names
         if name in INDICATORS
         and INDICATORS[name].direction in sign
-        and not any(_compares_positions(need) for need in INDICATORS[name].needs)
+        and not any(_compares_positions(need) for need in INDICATORS[name].reads)
     }
 
 

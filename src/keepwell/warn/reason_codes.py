@@ -157,7 +157,7 @@ _RULES: Final[tuple[tuple[str, str, ReasonCode], ...]] = (
     # family, pattern of the id, code; the first that fits counts.
     ("market", ".*beyond_market.*", ReasonCode.HOLDINGS_SHRINKING),
     ("market", ".*", ReasonCode.MARKET_STRESS),
-    (".*", ".*(peer|holders_|crowd).*", ReasonCode.HOLDINGS_PEERS),
+    (".*", ".*(peer(?!s)|holders_|crowd).*", ReasonCode.HOLDINGS_PEERS),
     ("activity", "commission.*", ReasonCode.PRICE_FEES),
     ("activity", "(sell|net_).*|buy_count.*", ReasonCode.TRADING_SELLING),
     ("activity", ".*(value|amount).*|turnover.*|average_trade.*", ReasonCode.TRADING_SMALLER),

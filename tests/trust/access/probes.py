@@ -124,7 +124,8 @@ PROBES = frozenset(
     for path in (
         "/clients/{client_id}", "/clients/{client_id}/unmask", "/clients/{client_id}/receipts",
         "/clients/{client_id}/consents", "/clients/{client_id}/context",
-        "/clients/{client_id}/may-contact", "/clients/{client_id}/ledger",
+        "/clients/{client_id}/may-contact", "/clients/{client_id}/lineage",
+        "/clients/{client_id}/ledger",
         "/alerts/{alert_id}", "/alerts/{alert_id}/acknowledge", "/alerts/{alert_id}/snooze",
         "/alerts/{alert_id}/wake",
         "/cases/{case_id}", "/cases/{case_id}/move", "/cases/{case_id}/close",
@@ -172,6 +173,14 @@ UNSCOPED = {
                 "/budgets/{proposal_id}/reject",
             ),
             "a figure over everybody drawn, which names no client",
+        ),
+        **dict.fromkeys(
+            (
+                "/incidents/{incident_id}",
+                "/incidents/{incident_id}/acknowledge",
+                "/incidents/{incident_id}/close",
+            ),
+            "an incident of a source, whose owners are asked of in its room",
         ),
         "/me/tokens/{token_id}": "one's own, tested in test_token.py",
         "/cases/reassign/{batch_id}/undo": "a batch of one's own, tested in the case room",

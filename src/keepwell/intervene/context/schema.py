@@ -37,6 +37,9 @@ class StaleOut(BaseModel):
         owner: who answers for the source, as keepwell.yaml says; '' for nobody.
         indicators: how many indicators of the catalogue read the table.
         reasons: codes of the client's reasons that rest on it.
+        incident_id: the incident, for who sees it; null for a moment until the desk knows of it.
+        mended_at: since when the data are whole again; the score is not before the next
+            publication. Null while they are not.
     """
 
     table: str = Field(examples=["trade"])
@@ -48,6 +51,8 @@ class StaleOut(BaseModel):
     owner: str = Field(examples=["M0042"])
     indicators: int = Field(ge=1, examples=[40])
     reasons: list[str] = Field(examples=[["trading.less"]])
+    incident_id: str | None = Field(examples=["incident_5f70bf18a086007016e948b04a"])
+    mended_at: datetime | None = Field(examples=[None])
 
 
 class ContextOut(BaseModel):
@@ -59,7 +64,8 @@ class ContextOut(BaseModel):
         value_made_of: what the client's value is made of, in sentences of the caller's language;
             empty where it is not known or not shown.
         as_of: instant of the scores.
-        stale: data that the score may rest on and that are late or unusual; empty without a score.
+        stale: data that the score may rest on and that are late or unusual, or were when it was
+            computed; empty without a score.
         alerts: live alerts that are shown.
         cases: live cases with clocks, most urgent first.
         exits: exit requests that are not completed.

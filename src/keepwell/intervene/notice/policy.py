@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keepwell.core.text import day, tr
+from keepwell.observe.mapping_monitor import MonitorKind
+from keepwell.observe.monitors.words import TITLES as MONITORS
 
 
 class NoticeKind(StrEnum):
@@ -19,6 +21,8 @@ class NoticeKind(StrEnum):
     CLOCK_WARNED = "clock-warned"
     EXIT_BREACHED = "exit-breached"
     EXIT_UNSETTLED = "exit-unsettled"
+    INCIDENT_CLOSED = "incident-closed"
+    INCIDENT_OPENED = "incident-opened"
     KPI_REVIEW = "kpi-review"
 
 
@@ -30,6 +34,8 @@ TITLES: Final[dict[NoticeKind, str]] = {
     NoticeKind.CLOCK_WARNED: "{clock}: {share} % of the time has passed (client {client})",
     NoticeKind.EXIT_BREACHED: "Exit request {subject} was not completed in time",
     NoticeKind.EXIT_UNSETTLED: "Exit request {subject} is still not settled",
+    NoticeKind.INCIDENT_CLOSED: "Source {source} is in order again: {monitor}",
+    NoticeKind.INCIDENT_OPENED: "Data of source {source} to look at: {monitor}",
     NoticeKind.KPI_REVIEW: "{clock}: off its target two months running, review due on {due}",
 }
 """Title of each kind, in English."""
@@ -71,9 +77,16 @@ def words(
         "who": data.get("from"),
         "n": data.get("n", 1),
         "due": day(date.fromisoformat(data["due_on"]), locale) if "due_on" in data else None,
+        "source": data.get("source", "–"),
+        "monitor": _monitor(data.get("monitor"), locale),
         "tier": tr(TIERS.get(str(data.get("tier")), "no tier"), locale),
     }
     return tr(_title(kind, data), locale, **fields)
+
+
+def _monitor(kind: Any, locale: str) -> str:
+    known = kind in MonitorKind.__members__.values()
+    return tr(MONITORS[MonitorKind(kind)], locale) if known else "–"
 
 
 def _title(kind: NoticeKind, data: dict[str, Any]) -> str:

@@ -20,10 +20,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from keepwell.core.days import parse_as_of
+from keepwell.core.days import midnight, parse_as_of
 from keepwell.core.errors import UsageError
 from keepwell.observe import coverage
 from keepwell.observe.accessor import Windows
+from keepwell.observe.engines import peers
 from keepwell.observe.engines.frame import IndicatorFrame, Positions
 from keepwell.observe.engines.moment import Moment, Reader
 from keepwell.observe.engines.plan import CHUNK, PositionWork, Work, covered, prepare, prices
@@ -89,6 +90,8 @@ class LocalEngine:
         self._lock = threading.RLock()
         self._moment: Moment | None = None
         self._planned: tuple[tuple[frozenset[Need], float], Work] | None = None
+        self._norms: tuple[tuple[datetime, tuple[str, ...], float], peers.Norms] | None = None
+        self._norming = threading.Lock()
 
     @classmethod
     def open(cls, workspace: EngineSource, threads: int | None = None) -> LocalEngine:
@@ -132,6 +135,7 @@ class LocalEngine:
         indicators: Iterable[str | Indicator] | None = None,
         dtype: npt.DTypeLike = np.float64,
         min_coverage: float = coverage.MINIMUM,
+        min_peers: int = peers.MINIMUM,
     ) -> IndicatorFrame:
         """Indicators of clients as of an instant, from what was known at it.
 
@@ -141,20 +145,108 @@ class LocalEngine:
             indicators: ids, or indicators that need not be registered; default: the catalogue.
             dtype: float64 or float32 of the matrix; computing is in float64.
             min_coverage: least covered share of a window for which a number is given.
+            min_peers: members of a group of peers below which it says nothing.
 
         Raises:
             UsageError: an unknown client or indicator.
         """
         items = self._items(indicators)
-        needs = {need for item in items for need in item.needs}
+        compared = peers.bases(items)
+        needs = {need for item in (*items, *compared) for need in item.reads}
         with self._lock:
             moment = self._at(self._instant(as_of))
             codes, ids = self._codes(moment, clients)
             work = self._work(moment, frozenset(needs), min_coverage)
         columns = np.empty((len(items), len(codes)), dtype)
-        self._each(codes, lambda low, part: _evaluate(work, items, part, columns, low))
+        own = np.empty((len(compared), len(codes)))
+        place = {id(item): i for i, item in enumerate(compared)}
+        alone = [
+            (i, item) for i, item in enumerate(items) if not item.compares and id(item) not in place
+        ]
+
+        def evaluate(low: int, part: Ints) -> None:
+            _evaluate(work, part, low, (alone, columns), (list(enumerate(compared)), own))
+
+        self._each(codes, evaluate)
+        if compared:
+            values = {item.id: own[i] for i, item in enumerate(compared)}
+            everyone = values if clients is None else None
+            norms = self._norms_of(moment, compared, min_coverage, everyone)
+            answer = peers.answers(norms, values, min_peers)
+            windows = Windows(len(codes), moment.as_of, moment.day, answer)
+            with np.errstate(all="ignore"):
+                for i, item in enumerate(items):
+                    if item.compares:
+                        columns[i] = item(windows)
+                    elif id(item) in place:
+                        columns[i] = own[place[id(item)]]
         shares = {item.id: covered(work, item) for item in items}
         return IndicatorFrame(ids, moment.as_of, [item.id for item in items], columns.T, shares)
+
+    def peer_groups(
+        self, client: str, indicator: Indicator, as_of: Instant, min_peers: int = peers.MINIMUM
+    ) -> list[peers.PeerGroup]:
+        """The group of a client for each indicator that one compares with peers.
+
+        Args:
+            client: the client's number.
+            indicator: which compares.
+            as_of: the instant.
+            min_peers: members below which a group says nothing.
+
+        Returns:
+            Empty where the client has no group, and for an indicator that compares nothing.
+
+        Raises:
+            UsageError: there is no such client.
+        """
+        compared = peers.bases([indicator])
+        frame = self.compute(as_of, [client], compared)
+        if not compared or not frame.clients:
+            return []
+        values = {item.id: np.asarray(frame.column(item.id), np.float64) for item in compared}
+        with self._lock:
+            moment = self._at(frame.as_of)
+        norms = self._norms_of(moment, compared, coverage.MINIMUM)
+        return peers.describe(norms, values, indicator.compares, min_peers)
+
+    def _norms_of(
+        self,
+        moment: Moment,
+        compared: Sequence[Indicator],
+        min_coverage: float,
+        everyone: dict[str, npt.NDArray[np.float64]] | None = None,
+    ) -> peers.Norms:
+        """What is usual among peers at the midnight before; the same object when asked again.
+
+        At a midnight the values of everyone, where they are there, need not be computed again.
+        """
+        start = midnight(moment.day, self.zone)
+        asked = (start, tuple(item.id for item in compared), min_coverage)
+        with self._norming:
+            if self._norms is None or self._norms[0] != asked:
+                if everyone is not None and moment.as_of == start:
+                    norms = peers.Norms.of(everyone, everyone)
+                else:
+                    norms = self._norms_at(start, compared, min_coverage)
+                self._norms = (asked, norms)
+            return self._norms[1]
+
+    def _norms_at(
+        self, start: datetime, compared: Sequence[Indicator], min_coverage: float
+    ) -> peers.Norms:
+        needs = {need for item in compared for need in item.reads}
+        with self._lock:
+            moment = Moment(self._reader, start, start)
+            codes = moment.exist()
+            work = prepare(moment, needs, self.currency, self.index, min_coverage)
+        own = np.empty((len(compared), len(codes)))
+        self._each(
+            codes,
+            lambda low, part: _evaluate(work, part, low, (list(enumerate(compared)), own)),
+        )
+        columns = {item.id: own[i] for i, item in enumerate(compared)}
+        return peers.Norms.of(columns, columns)
 
     def positions(self, as_of: Instant, known_by: Instant | None = None) -> Positions:
         """What each client holds at an instant.
@@ -251,14 +343,18 @@ _local = threading.local()
 
 
 def _evaluate(
-    work: Work, items: Sequence[Indicator], codes: Ints, columns: npt.NDArray[Any], low: int
+    work: Work,
+    codes: Ints,
+    low: int,
+    *targets: tuple[Sequence[tuple[int, Indicator]], npt.NDArray[Any]],
 ) -> None:
-    """Computes one batch and writes it to its place in the matrix."""
+    """Computes one batch and writes it to its place in matrices, each with its rows' items."""
     if getattr(_local, "work", None) is not work:
         _local.work, _local.buffers = work, work.buffers()
     answers = work.answer(codes, _local.buffers)
     moment = work.moment
     windows = Windows(len(codes), moment.as_of, moment.day, answers.__getitem__)
     with np.errstate(all="ignore"):
-        for i, item in enumerate(items):
-            columns[i, low : low + len(codes)] = item(windows)
+        for items, columns in targets:
+            for i, item in items:
+                columns[i, low : low + len(codes)] = item(windows)

@@ -352,7 +352,7 @@ def covered(work: Work, item: Indicator) -> float:
     Where one source of several is enough, the best covered source counts.
     """
     least: dict[str, float] = {}
-    for need in item.needs:
+    for need in item.reads:
         least[need.table] = min(work.shares[need], least.get(need.table, 1.0))
     best = max if item.any_source else min
     return best(least.values(), default=1.0)

@@ -269,6 +269,22 @@ class MarketWindows(Protocol):
         ...
 
 
+class PeerWindows(Protocol):
+    """Other indicators of the client beside those of its peers (engines/peers.py)."""
+
+    def own(self, indicator: str) -> Array:
+        """The client's value of an indicator, by id."""
+        ...
+
+    def median(self, indicator: str) -> Array:
+        """Its median over the client's group; absent without one that is large enough."""
+        ...
+
+    def rank(self, indicator: str) -> Array:
+        """Share of the group below the client's value, those equal to it counted half."""
+        ...
+
+
 class ClientAttributes(Protocol):
     """What the client table said at as_of, float64 [n], NaN where it said nothing."""
 
@@ -417,15 +433,20 @@ class Windows(Protocol):
         """The client's own record."""
         ...
 
+    @property
+    def peer(self) -> PeerWindows:
+        """The client among its peers; an indicator that asks this may ask nothing else."""
+        ...
+
 
 @dataclass(frozen=True, order=True)
 class Need:
     """One question to the windowed measures.
 
     Attributes:
-        table: an event table, or 'position', 'market', 'client'.
+        table: an event table, or 'position', 'market', 'client', 'peer' and so on.
         stat: the method asked, such as 'sum' or 'recency'.
-        measure: the measure, '' where the method has none.
+        measure: the measure, or the indicator compared with peers; '' where there is none.
         window: days; 0 where the method has none.
         prev: whether the previous equal window is meant.
         ago: days back from as_of.
@@ -439,6 +460,10 @@ class Need:
     ago: int = 0
 
 
+PEER_GROUP = ("total_assets", "client_risk_level")
+"""Ids of the indicators that make the groups of peers."""
+PEER_STATS = ("own", "median", "rank")
+"""What may be asked about peers."""
 EVENT_TABLES = (
     "trade", "cash_flow", "session", "contact", "balance", "first_purchase", "custody_transfer",
     "exit_request", "margin", "subscription", "view", "complaint", "survey", "touch", "holding",
@@ -526,7 +551,8 @@ def sources_of(needs: Iterable[Need]) -> tuple[str, ...]:
     """Contract tables that the needs read, sorted.
 
     Positions come from the holding table (rolled forward with trades where there are any), values
-    also from prices; the market is the index_price table.
+    also from prices; the market is the index_price table. What is asked about peers comes from
+    what the indicators compared read, which the caller adds.
 
     Example:
         >>> sources_of([Need("trade", "recency"), Need("position", "value")])
@@ -538,6 +564,6 @@ def sources_of(needs: Iterable[Need]) -> tuple[str, ...]:
             found.update(POSITION_SOURCES[need.stat])
         elif (need.table, need.stat) == ("relation", "left"):
             found.update(("relation", "client"))
-        else:
+        elif need.table != "peer":
             found.add({"market": "index_price"}.get(need.table, need.table))
     return tuple(sorted(found))

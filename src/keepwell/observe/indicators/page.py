@@ -64,6 +64,16 @@ RULES: Final = (
         "position is quantity times price, rounded to minor units (halves to even)."
     ),
     (
+        "The peers of a client are the clients of the same risk level and the same fifth of "
+        "total_assets; without a level, or with total_assets absent or not above 0, a client has "
+        "none. They are taken at the midnight that begins D, of what was known at it, the client's "
+        "own number and group at as_of. Edge k of the fifths, k = 1 to 4, is the ceil(k n / 5)-th "
+        "smallest total_assets of the n clients for whom it is above 0 at that midnight; a "
+        "client's fifth is the number of edges below its total_assets. The median of an even "
+        "number is the mean of the middle two. With fewer than 20 peers that have a number "
+        "nothing is said."
+    ),
+    (
         "Money is in minor units of its currency (cents, fen). A threshold is the number at "
         "which a person should look: at or below it where low is a warning, at or above it "
         "where high is."
@@ -115,7 +125,7 @@ def coverage_rule(item: Indicator, locale: str | None = None) -> str:
     """
     parts = []
     for table in item.sources:
-        windows = sorted({n.window for n in item.needs if n.table == table and n.window})
+        windows = sorted({n.window for n in item.reads if n.table == table and n.window})
         if table in (*EVENT_TABLES, "news", "outage") and windows:
             days = ", ".join(str(window) for window in windows)
             parts.append(
@@ -124,7 +134,7 @@ def coverage_rule(item: Indicator, locale: str | None = None) -> str:
                     locale, table=table, days=days,
                 )
             )  # fmt: skip
-        elif table == "holding" and any(need.table == "position" for need in item.needs):
+        elif table == "holding" and any(need.table == "position" for need in item.reads):
             parts.append(tr("Needs holding, or else all trade since the beginning.", locale))
         else:
             parts.append(tr("Needs {table}.", locale, table=table))

@@ -13,6 +13,7 @@ from keepwell.observe.indicators.needs import (
     DAY_STATS,
     DAY_TABLES,
     EVENT_TABLES,
+    PEER_STATS,
     POSITION_SOURCES,
     SINCE_WINDOW,
     TABLE_STATS,
@@ -42,6 +43,7 @@ class Recorder:
         )
         for name in STATE_STATS:
             setattr(self, name, _StateRecorder(self, name))
+        self.peer = _PeerRecorder(self)
 
     def table(self, name: str) -> _TableRecorder:
         """The recorder of one event table."""
@@ -77,6 +79,18 @@ class _Recorder:
             return self._to.note(Need(self._table, stat, ago=ago or first))
 
         return ask
+
+
+class _PeerRecorder:
+    """Records what is asked about peers."""
+
+    def __init__(self, to: Recorder) -> None:
+        self._to = to
+
+    def __getattr__(self, stat: str) -> Any:
+        if stat not in PEER_STATS:
+            _unknown("statistic", f"peer.{stat}", PEER_STATS)
+        return lambda indicator: self._to.note(Need("peer", stat, indicator))
 
 
 class _StateRecorder:

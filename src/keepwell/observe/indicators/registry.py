@@ -19,7 +19,7 @@ import numpy as np
 
 from keepwell.core.errors import UsageError, nearest
 from keepwell.core.text import tr
-from keepwell.observe.indicators.needs import Array, Need, Windows, sources_of
+from keepwell.observe.indicators.needs import PEER_GROUP, Array, Need, Windows, sources_of
 from keepwell.observe.indicators.recorder import Recorder
 
 ENTRY_POINTS: Final = "keepwell.indicators"
@@ -29,7 +29,7 @@ _BUILT_IN: Final = tuple(
         "trading", "rhythm", "funding", "digital", "service", "portfolio", "acquisition",
         "client", "market", "trading_more", "rhythm_more", "flows", "custody", "under_water",
         "products", "digital_more", "service_more", "marketing", "relationship", "performance",
-        "market_more",
+        "market_more", "peers",
     )
 )  # fmt: skip
 
@@ -106,6 +106,8 @@ class Indicator:
         input_list: first version of the models' input list that has it (see `INPUT_LIST`).
         function: n clients' windows to n numbers.
         needs: every windowed measure that the function asks, sorted.
+        reads: what has to be computed for it: its needs, or those of the indicators that it
+            compares with peers and of those that make the groups; sorted.
         sources: the contract tables behind these, sorted. Without one of them the indicator is
             absent (with `any_source`: without all of them). Positions can do without 'holding'
             where 'trade' is complete from the beginning.
@@ -125,6 +127,7 @@ class Indicator:
     input_list: int
     function: Function = field(repr=False)
     needs: tuple[Need, ...] = field(repr=False)
+    reads: tuple[Need, ...] = field(repr=False)
     sources: tuple[str, ...]
 
     def __call__(self, windows: Windows) -> Array:
@@ -134,7 +137,12 @@ class Indicator:
     @property
     def windows(self) -> tuple[int, ...]:
         """Window lengths and look-backs in days that it uses, ascending."""
-        return tuple(sorted({n.window or n.ago for n in self.needs} - {0}))
+        return tuple(sorted({n.window or n.ago for n in self.reads} - {0}))
+
+    @property
+    def compares(self) -> tuple[str, ...]:
+        """Ids of the indicators that it compares with the client's peers, ascending."""
+        return tuple(sorted({n.measure for n in self.needs if n.table == "peer"}))
 
     def title(self, locale: str | None = None) -> str:
         """The name in a language."""
@@ -301,19 +309,21 @@ def indicator(
 
     Raises:
         UsageError: the id is taken or malformed, a word is missing, or the function asks for a
-            table, measure, statistic or window that does not exist.
+            table, measure, statistic or window that does not exist; or it asks about peers and of
+            something else too, or of an indicator that does not exist or asks about peers itself.
     """
     target = INDICATORS if registry is None else registry
 
     def register(function: Function) -> Function:
         _check(id, unit, direction, family, threshold, (name, explain, definition))
         needs = trace(function)
+        reads = _reads(id, needs)
         target.add(
             Indicator(
                 id=id, name=name, unit=unit, direction=direction, family=family,
                 explain=explain, definition=definition, headline=headline, threshold=threshold,
                 since=since, any_source=any_source, input_list=input_list, function=function,
-                needs=needs, sources=sources_of(needs),
+                needs=needs, reads=reads, sources=sources_of(reads),
             )
         )  # fmt: skip
         return function
@@ -353,6 +363,22 @@ def trace(function: Function) -> tuple[Need, ...]:
     if values.shape != (recorder.n,):
         raise ValueError(f"an indicator gives one number per client, not shape {values.shape}")
     return tuple(sorted(recorder.needs))
+
+
+def _reads(id: str, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+    """What has to be computed for an indicator; see `Indicator.reads`."""
+    compared = {need.measure for need in needs if need.table == "peer"}
+    if not compared:
+        return needs
+    if any(need.table != "peer" for need in needs):
+        raise UsageError("indicator.peers-alone", id=id)
+    found: set[Need] = set()
+    for other in sorted({*compared, *PEER_GROUP}):
+        base = INDICATORS.get_known(other)
+        if base.compares:
+            raise UsageError("indicator.peers-of-peers", id=id, other=other)
+        found.update(base.reads)
+    return tuple(sorted(found))
 
 
 def _check(

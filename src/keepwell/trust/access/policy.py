@@ -41,6 +41,9 @@ class Permission(StrEnum):
     EXPERIMENT_READ = "experiment:read"
     EXPERIMENT_WRITE = "experiment:write"
     HOLDOUT_READ = "holdout:read"
+    INCIDENT_ADMIN = "incident:admin"
+    INCIDENT_READ = "incident:read"
+    INCIDENT_WRITE = "incident:write"
     INSIGHT_READ = "insight:read"
     JOB_ADMIN = "job:admin"
     KPI_READ = "kpi:read"
@@ -85,6 +88,9 @@ PERMISSIONS: Final[dict[Permission, str]] = {
     Permission.EXPERIMENT_READ: "See experiments and what they showed.",
     Permission.EXPERIMENT_WRITE: "Set up, start, read out and stop experiments.",
     Permission.HOLDOUT_READ: "See the hold-out and the log of treatments.",
+    Permission.INCIDENT_ADMIN: "Answer for every source: hear of all incidents and work on them.",
+    Permission.INCIDENT_READ: "See incidents of one's own sources; with data:read, of all.",
+    Permission.INCIDENT_WRITE: "Acknowledge and close incidents of sources one answers for.",
     Permission.INSIGHT_READ: "See totals, rankings and the model's quality.",
     Permission.JOB_ADMIN: "See background jobs and run dead ones again.",
     Permission.KPI_READ: "See the key figures, their targets and reviews.",
@@ -153,13 +159,16 @@ ROLES: Final[dict[Role, str]] = {
 
 P = Permission
 
-_EVERYBODY = {P.NOTICE_READ, P.TOKEN_OWN, P.USER_READ}
+_EVERYBODY = {P.INCIDENT_READ, P.NOTICE_READ, P.TOKEN_OWN, P.USER_READ}
 _READS = {
     P.ACTION_READ, P.ALERT_READ, P.CASE_READ, P.CLIENT_READ, P.CLOCK_READ, P.CONSENT_READ,
     P.EXIT_READ,
 }  # fmt: skip
 _JUDGES = {P.EXPERIMENT_READ, P.KPI_READ, P.OUTCOME_READ}
-_WORKS = {P.ALERT_ACT, P.CASE_WRITE, P.CASE_CLOSE, P.CLIENT_UNMASK, P.CLOCK_PAUSE, P.EXIT_WRITE}
+_WORKS = {
+    P.ALERT_ACT, P.CASE_WRITE, P.CASE_CLOSE, P.CLIENT_UNMASK, P.CLOCK_PAUSE, P.EXIT_WRITE,
+    P.INCIDENT_WRITE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +189,11 @@ class Grant:
 GRANTS: Final[dict[Role, Grant]] = {
     Role.MANAGER: Grant(Scope.OWN, frozenset(_EVERYBODY | _READS | _WORKS | {P.CONSENT_WRITE})),
     Role.ADVISER: Grant(
-        Scope.OWN, frozenset(_EVERYBODY | _READS | {P.ALERT_ACT, P.CASE_WRITE, P.CLIENT_UNMASK})
+        Scope.OWN,
+        frozenset(
+            _EVERYBODY | _READS
+            | {P.ALERT_ACT, P.CASE_WRITE, P.CLIENT_UNMASK, P.INCIDENT_WRITE}
+        ),
     ),
     Role.LEAD: Grant(
         Scope.TEAM,
@@ -206,7 +219,7 @@ GRANTS: Final[dict[Role, Grant]] = {
             | {
                 P.BUDGET_APPROVE, P.CLIENT_EXPORT, P.CLIENT_UNMASK, P.CONSENT_WRITE, P.DATA_READ,
                 P.EVIDENCE_READ, P.EXIT_CANCEL, P.EXIT_HOLD, P.EXIT_WRITE, P.HOLDOUT_READ,
-                P.PROOF_READ, P.WEBHOOK_APPROVE, P.WEBHOOK_READ,
+                P.INCIDENT_WRITE, P.PROOF_READ, P.WEBHOOK_APPROVE, P.WEBHOOK_READ,
             }
         ),
     ),
@@ -216,7 +229,7 @@ GRANTS: Final[dict[Role, Grant]] = {
             _EVERYBODY | _READS | _JUDGES
             | {
                 P.BUDGET_PROPOSE, P.CLIENT_EXPORT, P.DATA_READ, P.EXPERIMENT_WRITE, P.HOLDOUT_READ,
-                P.INSIGHT_READ, P.KPI_WRITE, P.PROOF_READ,
+                P.INCIDENT_ADMIN, P.INCIDENT_WRITE, P.INSIGHT_READ, P.KPI_WRITE, P.PROOF_READ,
             }
         ),
     ),
@@ -227,7 +240,7 @@ GRANTS: Final[dict[Role, Grant]] = {
             | {
                 P.USER_ADMIN, P.TOKEN_ADMIN, P.WEBHOOK_ADMIN, P.WEBHOOK_READ, P.JOB_ADMIN,
                 P.CLOCK_ADMIN,
-                P.CLOCK_READ, P.DATA_READ,
+                P.CLOCK_READ, P.DATA_READ, P.INCIDENT_ADMIN, P.INCIDENT_WRITE,
             }
         ),
     ),
@@ -244,7 +257,7 @@ GRANTS: Final[dict[Role, Grant]] = {
             _READS
             | {
                 P.TOKEN_OWN, P.EVENT_WRITE, P.CASE_WRITE, P.ALERT_ACT, P.EXIT_WRITE,
-                P.EXIT_CANCEL, P.CONSENT_WRITE, P.DATA_READ, P.USER_READ,
+                P.EXIT_CANCEL, P.CONSENT_WRITE, P.DATA_READ, P.INCIDENT_READ, P.USER_READ,
             }
         ),
     ),

@@ -161,18 +161,19 @@ def remove_some(tx: Tx, generation_id: int, rows: int) -> int:
 
 def as_of(tx: Tx, generation_id: int) -> datetime:
     """The instant that a generation's scores are of."""
-    return _one(tx, generation_id).as_of
+    return one(tx, generation_id).as_of
 
 
 def value_basis(tx: Tx, generation_id: int) -> dict[str, Any] | None:
     """What a generation's values are made of; None where it has none."""
-    return _one(tx, generation_id).value_basis
+    return one(tx, generation_id).value_basis
 
 
 _GENERATION = known.hangs_on("book.generation", Generation)
 
 
-def _one(tx: Tx, generation_id: int) -> Generation:
+def one(tx: Tx, generation_id: int) -> Generation:
+    """A generation."""
     found: Generation = known.recall(tx, _GENERATION, generation_id)
     if found is known.MISSING:
         found = tx.session.get_one(Generation, generation_id)

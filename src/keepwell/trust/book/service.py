@@ -34,6 +34,7 @@ from keepwell.trust.book.model import Client
 
 Rows: TypeAlias = pa.RecordBatch | Sequence[dict[str, Any]]
 Before = Callable[[Frame, int], object]
+Along = Callable[[Tx, int], object]
 
 SCHEMA: Final = pa.schema(
     [
@@ -63,6 +64,7 @@ def publish(
     manifest: int,
     before: Before | None = None,
     value_basis: Mapping[str, Any] | None = None,
+    along: Along | None = None,
 ) -> int:
     """Put clients and scores in force under a new generation.
 
@@ -80,6 +82,8 @@ def publish(
         before: called with the desk and the generation's number when all is written and nothing
             shown yet: the hold-out's draw.
         value_basis: what the values are made of; None where there are none.
+        along: called with the transaction that puts the generation in force and its number: what
+            must be there from the first moment on.
 
     Returns:
         The generation's number.
@@ -110,6 +114,8 @@ def publish(
             # Who refused while the rows were written has lost the score already.
             work.scored = repo.scored(tx, number)
         with frame.write() as tx:
+            if along is not None:
+                along(tx, number)
             _put_in_force(tx, number, work, as_of, model_version)
     return number
 

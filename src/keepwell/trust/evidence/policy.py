@@ -88,6 +88,9 @@ class EvidenceKind(StrEnum):
     GENERATION_ABANDONED = "generation.abandoned"
     GENERATION_PUBLISHED = "generation.published"
     HOLDOUT_DRAWN = "holdout.drawn"
+    INCIDENT_ACKNOWLEDGED = "incident.acknowledged"
+    INCIDENT_CLOSED = "incident.closed"
+    INCIDENT_OPENED = "incident.opened"
     JOB_REPLAYED = "job.replayed"
     KPI_CHANGED = "kpi.changed"
     KPI_REVIEW_CLOSED = "kpi.review-closed"
@@ -188,6 +191,9 @@ TITLES: Final[dict[EvidenceKind, str]] = {
     EvidenceKind.GENERATION_ABANDONED: "A publication of scores was given up.",
     EvidenceKind.GENERATION_PUBLISHED: "New scores are in force.",
     EvidenceKind.HOLDOUT_DRAWN: "The hold-out was drawn for a period.",
+    EvidenceKind.INCIDENT_ACKNOWLEDGED: "Somebody works on an incident of data.",
+    EvidenceKind.INCIDENT_CLOSED: "An incident of data is over.",
+    EvidenceKind.INCIDENT_OPENED: "Data of a source are late or unusual.",
     EvidenceKind.JOB_REPLAYED: "A dead background job was started again.",
     EvidenceKind.KPI_CHANGED: "Owner or target of a key figure was changed.",
     EvidenceKind.KPI_REVIEW_CLOSED: "A review of a key figure was closed.",

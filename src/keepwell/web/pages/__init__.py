@@ -14,8 +14,8 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 
 PAGES: Final = (
-    "shell", "live", "account", "admin", "today", "case", "client", "explore", "team", "insight",
-    "results", "data", "evidence",
+    "shell", "live", "account", "admin", "today", "case", "client", "client_lineage", "explore",
+    "team", "insight", "results", "data", "incidents", "evidence",
 )  # fmt: skip
 """Modules of this package."""
 

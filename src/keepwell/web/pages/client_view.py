@@ -184,7 +184,8 @@ class _View:
             return []
         told = []
         for reason, words in zip(self.client.reasons, self.told.why, strict=True):
-            told.append({"words": words, "change": _change(reason)})
+            known = None if self.banded else (reason.get("facts") or {}).get("indicator")
+            told.append({"words": words, "change": _change(reason), "indicator": known})
         return told
 
     def money(self) -> dict[str, Any]:

@@ -13,17 +13,16 @@ from fastapi import APIRouter, Query, Response
 from keepwell.core.errors import KeepwellError
 from keepwell.frame.context import Frame
 from keepwell.frame.database import Tx
-from keepwell.intervene.clock.calendars import calendar_of
-from keepwell.intervene.clock.policy import CalendarName
 from keepwell.intervene.event import service as events
 from keepwell.intervene.event.schema import EventsState
+from keepwell.intervene.incident import repo as incidents
+from keepwell.intervene.incident.bring import trades_on
 from keepwell.observe import freshness, lake_view
 from keepwell.observe.attempts import Attempt
 from keepwell.observe.contract import TABLES
 from keepwell.observe.freshness import Cause, Freshness, Report
 from keepwell.observe.quarantine import EVENT
 from keepwell.observe.quarantine_view import Kept, OpenRows, Wanted, open_rows
-from keepwell.observe.rhythm import IsOpen
 from keepwell.trust.access.export import MOST_ROWS, download
 from keepwell.trust.access.policy import Actor, Permission
 from keepwell.trust.book import read as book
@@ -107,6 +106,7 @@ def sources_page(
             "only": show if show != "all" else None, "of_cause": cause,
             "why": lambda one: told(one, tongue),
             "shared": [c for c, some in troubles.items() if len(some) > max(3, len(tables) // 2)],
+            "incidents": incidents.live_count(tx, actor),
             "events": state, "events_fault": fault, "waiting": _waiting(tx, actor, state),
             "generations": generations, "in_force": in_force, "standings": STANDINGS,
             "states": STATES, "from_events": from_events,
@@ -248,7 +248,7 @@ def _kept(found: Report, table: Freshness) -> str:
 
 def _report(tx: Tx, actor: Actor, state: EventsState | None) -> Report:
     waiting = events.behind(tx, actor, state.drained) if state else {}
-    return freshness.report(tx.frame.workspace, tx.at, _trades(tx.frame), waiting)
+    return freshness.report(tx.frame.workspace, tx.at, trades_on(tx.frame), waiting)
 
 
 def _events(tx: Tx, actor: Actor) -> tuple[EventsState | None, KeepwellError | None]:
@@ -260,11 +260,6 @@ def _events(tx: Tx, actor: Actor) -> tuple[EventsState | None, KeepwellError | N
 
 def _waiting(tx: Tx, actor: Actor, state: EventsState | None) -> Mapping[str, Any]:
     return events.behind(tx, actor, state.drained) if state else {}
-
-
-def _trades(frame: Frame) -> IsOpen:
-    calendar = calendar_of(frame, CalendarName.EXCHANGE)
-    return lambda day: bool(calendar.sessions_of(day))
 
 
 def _open(frame: Frame) -> OpenRows:

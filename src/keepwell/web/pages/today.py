@@ -206,7 +206,7 @@ def _tools(tx: Tx, actor: Actor, visit: Visit) -> dict[str, Any]:
         "owners": owners(tx, actor) if actor.scope not in (Scope.OWN, Scope.NONE) else [],
         "tomorrow": (tx.at.astimezone(tx.frame.zone).date() + timedelta(days=1)).isoformat(),
         "old": _old_scores(tx),
-        "unusual": list(dict.fromkeys(found.table for found in unusual(tx))),
+        "unusual": list(dict.fromkeys(one.finding.table for one in unusual(tx))),
         "table_names": SCORED,
     }
 
