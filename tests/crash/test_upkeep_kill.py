@@ -122,3 +122,45 @@ def test_killed_at_any_step_and_done_again(origin: Path, verb: str, tmp_path: Pa
             assert verb == "compact" or data[0] == data[1], "something was not removed"
         assert not list(root.parent.rglob(".*.tmp")), "something was left behind"
         shutil.rmtree(root.parent)
+
+
+def test_retention_killed_and_done_again(origin: Path, tmp_path: Path) -> None:
+    """Every row is in the lake or in the record, then in one of them; nobody reads a false zero."""
+    ready = shutil.copytree(origin, tmp_path / "ready" / "ws")
+    with (ready / "keepwell.yaml").open("a") as file:
+        file.write("    retention: {use: 12mo}\n")
+    before = content(ready)
+    trial = shutil.copytree(ready, tmp_path / "trial" / "ws")
+    assert child("retain", trial) == 0
+    steps = int((trial.parent / "steps").read_text())
+    for fatal in (steps * 2 // 3, steps - 1):
+        root = shutil.copytree(ready, tmp_path / str(fatal) / "ws")
+        assert child("retain", root, fatal) == -9
+        now = content(root)
+        assert {number: now[number] for number in before} == before
+        ws = Workspace.open(root)
+        write_trades(root, [trade("late")])
+        ingest(ws)  # publishes what was committed, and has another version
+        left, record = kept(ws)
+        assert left | record == {row[0] for row in before[max(before)]} | {"late"} - record
+        manifest = ws.lake.manifest()
+        assert manifest is not None
+        state = manifest.tables["trade"]
+        assert (state.kept_from is not None) == (len(left) <= 1)
+        assert child("retain", root) == 0
+        assert not list(root.rglob(".*.tmp"))
+        left, record = kept(ws)
+        assert (left, len(record - {"late"})) == (set(), ROWS)
+        assert content(root)[2] == before[2]
+
+
+def kept(ws: Workspace) -> tuple[set[str], set[str]]:
+    """Trades of the lake, and of the record, each of them once."""
+    manifest = ws.lake.manifest()
+    with ws.lake.connect(manifest) as engine:
+        left = [row[0] for row in engine.execute("select trade_id from trade").fetchall()]
+        record = []
+        for file in (ws.state / "retained" / "trade").glob("*.parquet"):
+            record += [row[0] for row in engine.sql(f"select trade_id from '{file}'").fetchall()]
+    assert len(record) == len(set(record))
+    return set(left), set(record)

@@ -74,4 +74,14 @@ def _restore(root: Path) -> None:
     restore(folder, root.parent / "restored")
 
 
-VERBS = {"compact": _compact, "vacuum": _vacuum, "backup": _backup, "restore": _restore}
+def _retain(root: Path) -> None:
+    from keepwell.observe.retain import retain
+    from keepwell.observe.workspace import Workspace
+
+    retain(Workspace.open(root), NOW, remove=True)
+
+
+VERBS = {
+    "compact": _compact, "vacuum": _vacuum, "backup": _backup, "restore": _restore,
+    "retain": _retain,
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows of a random world that are taken back, by a draw of their own.
+"""Rows of a random world that are taken back, by a draw of their own, and rows that come twice.
 
 A deletion is a further revision of a key. Mostly it comes after the row and is known later; some
 come before the row that they delete, some are undone by a still higher revision, and some carry
@@ -31,6 +31,13 @@ def take_back(draw: _Draw, rows: dict[str, list[Row]]) -> None:
         for row in newest.values():
             if draw.chance(0.9 if row.get("client_id") in lost else 0.06):
                 there += _deletions(draw, table, row)
+
+
+def duplicates(draw: _Draw) -> None:
+    """Exact repeats, as exports that overlap bring them."""
+    for rows in draw.rows.values():
+        repeats = [dict(rows[i]) for i in range(len(rows)) if draw.chance(0.02)]
+        rows.extend(repeats)
 
 
 def _deletions(draw: _Draw, table: str, row: Row) -> list[Row]:

@@ -61,8 +61,9 @@ def _digest_sql(columns: Iterable[Column], *more: str) -> str:
 
 
 def judge(
-    engine: duckdb.DuckDBPyConnection, table: Table, staged: str, lake: str, revised: bool
-) -> Verdict:
+    engine: duckdb.DuckDBPyConnection, table: Table, staged: str, lake: str, revised: bool,
+    ended: str = "false",
+) -> Verdict:  # fmt: skip
     """Decide about every staged row; the verdicts stay in the engine for `rows`.
 
     Args:
@@ -72,6 +73,7 @@ def judge(
             each row.
         lake: FROM item of what the lake holds.
         revised: the select gives revisions.
+        ended: SQL of whether a row's retention has ended: it counts as a repeat of what was known.
     """
     key = ", ".join(f'"{name}"' for name in table.key)
     names = (*table.key, "revision") if revised else table.key
@@ -97,7 +99,8 @@ def judge(
     engine.execute(
         f"create or replace temp table dropped_{table.name} as "
         "select seq, bool_or(repeat) as repeat from ("
-        "select seq, same as repeat from met union all "
+        f"select seq, true as repeat from {staged} where {ended} union all "
+        "select seq, same from met union all "
         "select s.seq, t.contents = 1 and s.seq not in (select seq from met) "
         f"from {staged} s join twice t on {twin} where t.contents > 1 or s.seq <> t.first"
         ") group by seq"

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from keepwell.core.errors import UsageError
 from keepwell.core.files import sync_folder
+from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Table
 from keepwell.observe.contract_types import DELETED
@@ -150,7 +151,7 @@ class LakeWriter:
                 changes["inputs"] = inputs[name]
             if marks is not None and name in marks:
                 changes["marks"] = marks[name]
-            tables[name] = replace(state, **changes)
+            tables[name] = _in_use(replace(state, **changes))
         kept = self.lake.delta(QUARANTINE).version() if self.exists(QUARANTINE) else None
         if old and dict(old.tables) == tables and old.quarantine == kept:
             return old
@@ -178,9 +179,14 @@ class LakeWriter:
         self._sync(table.name, old.version if old else None, version)
         if files is None:  # rows were taken out: what the table holds is counted anew
             files = self.lake.files_at(table.name, version)
-            old = old and TableState(
-                version, coverage=old.coverage, full_days=old.full_days, inputs=old.inputs
+            since = lake_log.kept_from(
+                self.lake.path(table.name), old.version if old else -1, version
             )
+            old = old and TableState(
+                version, coverage=old.coverage, full_days=old.full_days, inputs=old.inputs,
+                marks=old.marks if since is not None else "", highest=0,
+                kept_from=max((d for d in (old.kept_from, since) if d is not None), default=None),
+            )  # fmt: skip
         fields = {field.name for field in self.lake.delta(table.name, version).schema().fields}
         deleted = f"bool_or({DELETED.name})" if DELETED.name in fields else "false"
         clock = f'"{table.clock}"' if table.clock else "cast(null as timestamptz)"
@@ -241,6 +247,15 @@ def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, Any]) -> 
             value = pa.scalar(defaults.get(field.name), type=field.type)
             columns.append(pa.repeat(value, rows.num_rows))
     return pa.table(columns, schema=schema)
+
+
+def _in_use(state: TableState) -> TableState:
+    """A state whose coverage does not begin before what is kept."""
+    if state.kept_from is None:
+        return state
+    spans = [(max(since, state.kept_from), until) for since, until in state.coverage]
+    left = tuple((since, until) for since, until in spans if until is None or since < until)
+    return replace(state, coverage=left)
 
 
 def _utc(moment: Any) -> Any:

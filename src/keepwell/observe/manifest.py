@@ -37,6 +37,7 @@ class TableState:
         full_days: every day present lists all clients (holding).
         inputs: digest of the files and the mapping that made it; '' when written otherwise.
         marks: names how far its sources were read (`marks`); '' when nothing was kept.
+        kept_from: day number from which on rows are kept in use; None: all of them.
         highest: highest revision of any row; None in manifests that did not tell.
     """
 
@@ -50,6 +51,7 @@ class TableState:
     full_days: bool = False
     inputs: str = ""
     marks: str = ""
+    kept_from: int | None = None
     highest: int | None = None
 
 

@@ -30,6 +30,7 @@ from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
 from keepwell.observe.mapping_monitor import Monitors
+from keepwell.observe.mapping_retention import Hold, Retention
 from keepwell.observe.mapping_source import (
     Increment,
     cell_delimiter,
@@ -182,6 +183,7 @@ class TableMap(_Part):
         covers: [from, until) local dates for which the table is complete; until may be null.
         full_days: holding only: every day present lists all clients.
         monitors: thresholds for this table; those not said are the workspace's.
+        retention: how long rows are kept, and for what; default: for ever.
     """
 
     sql: Annotated[str, Field(min_length=1)]
@@ -190,6 +192,7 @@ class TableMap(_Part):
     covers: list[tuple[date, date | None]] = []
     full_days: bool = False
     monitors: Monitors = Monitors()
+    retention: Retention | None = None
 
     @model_validator(mode="after")
     def _intervals_ordered(self) -> TableMap:
@@ -334,6 +337,7 @@ class Mapping(_Part):
         capacity: share of clients per tier.
         value: your rates, for what clients are worth.
         monitors: when data are so unusual that a person must look.
+        holds: rows that retention must not touch, such as for a court.
         notes: remarks that the report shows, such as that manager books are synthetic.
         attribution: origin and licence of the data, when they ask for it.
     """
@@ -350,6 +354,7 @@ class Mapping(_Part):
     capacity: Capacity = Capacity()
     value: Value = Value()
     monitors: Monitors = Monitors()
+    holds: list[Hold] = []
     notes: list[Remark] = []
     attribution: Remark | None = None
     _document: Document = PrivateAttr(default_factory=lambda: Document(FILE_NAME, {}))
@@ -418,13 +423,9 @@ class Mapping(_Part):
         fault = name_fault(self.sources)
         if fault:
             raise UsageError(
-                "mapping.value-invalid",
-                file=self.file,
-                line=self.line("sources", fault[0]),
-                key="sources",
-                value=fault[0],
-                expected=fault[1],
-            )
+                "mapping.value-invalid", file=self.file, line=self.line("sources", fault[0]),
+                key="sources", value=fault[0], expected=fault[1],
+            )  # fmt: skip
 
     def _check_tables(self) -> None:
         for name, table in self.tables.items():
@@ -441,15 +442,10 @@ class Mapping(_Part):
             if TABLES[name].clock in {"at", "day"} and not table.covers:
                 raise UsageError("mapping.covers-missing", file=self.file, line=line, table=name)
             self._check_bounds(name, table)
+            if table.retention and TABLES[name].clock not in {"at", "day"}:
+                raise self._wrong(name, "retention", "only on tables of events or of days")
             if table.full_days and name != "holding":
-                raise UsageError(
-                    "mapping.value-invalid",
-                    file=self.file,
-                    line=self.line("tables", name, "full_days"),
-                    key=f"tables.{name}.full_days",
-                    value=True,
-                    expected="full_days only on holding",
-                )
+                raise self._wrong(name, "full_days", "full_days only on holding")
         activity = [name for name, table in TABLES.items() if table.activity]
         if not any(name in self.tables for name in activity):
             raise UsageError(
@@ -458,6 +454,12 @@ class Mapping(_Part):
                 line=self.line("tables"),
                 known=", ".join(activity),
             )
+
+    def _wrong(self, table: str, key: str, expected: str) -> UsageError:
+        return UsageError(
+            "mapping.value-invalid", file=self.file, line=self.line("tables", table, key),
+            key=f"tables.{table}.{key}", value=True, expected=expected,
+        )  # fmt: skip
 
     def _check_bounds(self, name: str, table: TableMap) -> None:
         for column in table.monitors.bounds:
@@ -478,6 +480,8 @@ _CONTAINERS: dict[str, type[BaseModel]] = {
     "sources.*.increment": Increment,
     "tables.*": TableMap,
     "tables.*.monitors": Monitors,
+    "tables.*.retention": Retention,
+    "holds.*": Hold,
     "monitors": Monitors,
     "market": Market,
     "label": Label,

@@ -32,6 +32,7 @@ from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Kind, Table
 from keepwell.observe.drift import Change
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.marks import SourceMark, TableMarks
+from keepwell.observe.retain import ended_sql
 from keepwell.observe.scan import Scan, scan
 from keepwell.observe.select import Selects, sources_of
 from keepwell.observe.validate import REJECT_SCHEMA, Context, Openings, as_json, validate
@@ -404,6 +405,7 @@ class _Job:
                 staged,
                 self._in_lake(table),
                 "revision" in reader.schema.names,
+                ended_sql(self.manifest, table, self.workspace.zone),
             )
             for conflict in dedupe.conflicts(self.done.engine, table, staged):
                 self._reject(conflict_rejects(table, conflict))
