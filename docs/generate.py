@@ -65,7 +65,13 @@ def _parameter(parameter: click.Parameter) -> str:
 
 
 def _settings() -> str:
-    from keepwell.observe import mapping, mapping_monitor, mapping_source, mapping_value
+    from keepwell.observe import (
+        mapping,
+        mapping_monitor,
+        mapping_retention,
+        mapping_source,
+        mapping_value,
+    )
     from keepwell.observe.connectors import database, drops, excel
 
     lines = [
@@ -84,6 +90,8 @@ def _settings() -> str:
         database.ServerOptions,
         drops.DropsOptions,
         mapping.TableMap,
+        mapping_retention.Retention,
+        mapping_retention.Hold,
         mapping.Market,
         mapping.Label,
         mapping.Dates,

@@ -73,9 +73,16 @@ def prepare(origin: Path, verb: str, folder: Path) -> Path:
     if verb == "vacuum":
         assert child("compact", root) == 0
         (root / ".keepwell/lake/trade/left-by-a-killed-writer.parquet").write_bytes(b"x")
-    if verb == "restore":
+    if verb in ("backup", "restore"):
         assert child("backup", root) == 0
+    if verb == "backup":  # a second one, beside the first: part of it is new, part is the same
+        assert child("compact", root) == 0
     return root
+
+
+def made_in(folder: Path) -> list[Path]:
+    """The backups that have their name."""
+    return sorted((folder / "backups").glob("keepwell-*"))
 
 
 def assert_whole(root: Path, before: dict[int, list[tuple]]) -> None:
@@ -85,7 +92,7 @@ def assert_whole(root: Path, before: dict[int, list[tuple]]) -> None:
     assert len(now[max(now)]) == ROWS
     assert all(rows == before[number] for number, rows in now.items() if number in before)
     assert 2 in now, "a pinned manifest is gone"
-    for made in (root.parent / "backups").glob("keepwell-*"):
+    for made in made_in(root.parent):
         check(made)
     restored = root.parent / "restored"
     if restored.exists():
@@ -98,6 +105,7 @@ def test_killed_at_any_step_and_done_again(origin: Path, verb: str, tmp_path: Pa
     before = content(ready)
     trial = shutil.copytree(ready.parent, tmp_path / "trial") / "ws"
     assert child(verb, trial) == 0
+    earlier = [made.name for made in made_in(ready.parent)]
     outcome, steps = content(trial), int((trial.parent / "steps").read_text())
     assert steps > KILLS
     for kill in range(KILLS):
@@ -105,7 +113,7 @@ def test_killed_at_any_step_and_done_again(origin: Path, verb: str, tmp_path: Pa
         assert child(verb, root, fatal=1 + kill * (steps - 1) // (KILLS - 1)) == -9
         assert_whole(root, before)
         assert not (root.parent / "restored").exists(), "it had its name before it was done"
-        assert verb != "backup" or not list((root.parent / "backups").glob("keepwell-*"))
+        assert [made.name for made in made_in(root.parent)] == earlier
         assert child(verb, root) == 0
         assert_whole(root, before)
         if verb in ("compact", "vacuum"):
@@ -114,3 +122,45 @@ def test_killed_at_any_step_and_done_again(origin: Path, verb: str, tmp_path: Pa
             assert verb == "compact" or data[0] == data[1], "something was not removed"
         assert not list(root.parent.rglob(".*.tmp")), "something was left behind"
         shutil.rmtree(root.parent)
+
+
+def test_retention_killed_and_done_again(origin: Path, tmp_path: Path) -> None:
+    """Every row is in the lake or in the record, then in one of them; nobody reads a false zero."""
+    ready = shutil.copytree(origin, tmp_path / "ready" / "ws")
+    with (ready / "keepwell.yaml").open("a") as file:
+        file.write("    retention: {use: 12mo}\n")
+    before = content(ready)
+    trial = shutil.copytree(ready, tmp_path / "trial" / "ws")
+    assert child("retain", trial) == 0
+    steps = int((trial.parent / "steps").read_text())
+    for fatal in (steps * 2 // 3, steps - 1):
+        root = shutil.copytree(ready, tmp_path / str(fatal) / "ws")
+        assert child("retain", root, fatal) == -9
+        now = content(root)
+        assert {number: now[number] for number in before} == before
+        ws = Workspace.open(root)
+        write_trades(root, [trade("late")])
+        ingest(ws)  # publishes what was committed, and has another version
+        left, record = kept(ws)
+        assert left | record == {row[0] for row in before[max(before)]} | {"late"} - record
+        manifest = ws.lake.manifest()
+        assert manifest is not None
+        state = manifest.tables["trade"]
+        assert (state.kept_from is not None) == (len(left) <= 1)
+        assert child("retain", root) == 0
+        assert not list(root.rglob(".*.tmp"))
+        left, record = kept(ws)
+        assert (left, len(record - {"late"})) == (set(), ROWS)
+        assert content(root)[2] == before[2]
+
+
+def kept(ws: Workspace) -> tuple[set[str], set[str]]:
+    """Trades of the lake, and of the record, each of them once."""
+    manifest = ws.lake.manifest()
+    with ws.lake.connect(manifest) as engine:
+        left = [row[0] for row in engine.execute("select trade_id from trade").fetchall()]
+        record = []
+        for file in (ws.state / "retained" / "trade").glob("*.parquet"):
+            record += [row[0] for row in engine.sql(f"select trade_id from '{file}'").fetchall()]
+    assert len(record) == len(set(record))
+    return set(left), set(record)

@@ -59,7 +59,9 @@ def _backup(root: Path) -> None:
 
     rooms.load_all()
     frame = Frame.open(root)
-    backup(frame.workspace, frame, root.parent / "backups", NOW)
+    into = root.parent / "backups"
+    made = len(list(into.glob("keepwell-*")))
+    backup(frame.workspace, frame, into, NOW + timedelta(hours=made))
     frame.close()
 
 
@@ -72,4 +74,14 @@ def _restore(root: Path) -> None:
     restore(folder, root.parent / "restored")
 
 
-VERBS = {"compact": _compact, "vacuum": _vacuum, "backup": _backup, "restore": _restore}
+def _retain(root: Path) -> None:
+    from keepwell.observe.retain import retain
+    from keepwell.observe.workspace import Workspace
+
+    retain(Workspace.open(root), NOW, remove=True)
+
+
+VERBS = {
+    "compact": _compact, "vacuum": _vacuum, "backup": _backup, "restore": _restore,
+    "retain": _retain,
+}  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -190,6 +190,36 @@ def test_a_log_that_was_tampered_with_is_found(sqlite_desk, tmp_path, monkeypatc
         restore(folder, tmp_path / "ws2")
     assert error.value.code == "evidence.verification-failed"
     assert not (tmp_path / "ws2").exists()
+
+
+def test_only_what_is_new_is_written_beside_an_earlier_backup(sqlite_desk, tmp_path):
+    prove(sqlite_desk)
+    stamp(sqlite_desk.frame.database)
+    ws, frame = sqlite_desk.frame.workspace, sqlite_desk.frame
+    into = tmp_path / "backups"
+    text = "trade_id,client_id,at\nt1,c1,2025-03-01\n"
+    (ws.root / "trades.csv").write_text(text)
+    ingest(ws)
+    first, whole = backup(ws, frame, into, NOW)
+    (first / "state" / "evidence.key").chmod(0o640)  # a copy would not be like this
+    bad = first / next(f.path for f in whole.files if f.path.endswith(".parquet"))
+    kept = bad.read_bytes()
+    bad.write_bytes(kept[:-1] + b"?")
+    (ws.root / "trades.csv").write_text(text + "t2,c1,2025-03-02\n")
+    ingest(ws)
+    second, index = backup(ws, frame, into, NOW + timedelta(hours=1))
+    earlier = {path.stat().st_ino for path in first.rglob("*")}
+    same = {f.path for f in index.files if (second / f.path).stat().st_ino in earlier}
+    assert (index.beside, index.shared) == (first.name, sum(
+        f.size for f in index.files if f.path in same))  # fmt: skip
+    assert "state/lake/manifest-000001.json" in same
+    assert "config/keepwell.yaml" in same
+    assert not same & {"state/lake/manifest-000002.json", "state/evidence.key",
+                       "database/desk.sqlite", bad.relative_to(first).as_posix()}  # fmt: skip
+    shutil.rmtree(first)
+    assert check(second) == index
+    assert restore(second, tmp_path / "again").index.rows == {"trade": 2}
+    assert (tmp_path / "again/.keepwell/evidence.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_where_a_backup_and_a_restore_may_go(sqlite_desk, tmp_path):

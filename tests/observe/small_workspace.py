@@ -57,6 +57,9 @@ def trade(number: Any, client: str = "c1", at: str = "2021-03-01 10:00:00", **ot
 
 def write_trades(root: Path, rows: list[dict], revisions: bool = False) -> None:
     schema = TRADE_SCHEMA
+    for name, kind in (("deleted", pa.bool_()), ("known_at", pa.string())):
+        if any(name in row for row in rows):
+            schema = schema.append(pa.field(name, kind))
     if revisions:
         schema = schema.append(pa.field("revision", pa.int64()))
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), root / "trades.parquet")

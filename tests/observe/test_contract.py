@@ -79,7 +79,8 @@ def test_tables_are_whole(table) -> None:
     assert set(table.key) <= set(names)
     assert table.clock == "" or table.clock in names
     assert not {c.name for c in SYSTEM_COLUMNS} & set(names)
-    assert table.arrow_schema().names == [*names, "known_at", "revision", "source", "row_hash"]
+    own = ["known_at", "revision", "source", "row_hash", "deleted"]
+    assert table.arrow_schema().names == [*names, *own]
     if any(c.kind is Kind.MONEY for c in table.columns):
         assert "currency" in names
     for c in table.columns:

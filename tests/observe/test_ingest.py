@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepwell.core.errors import KeepwellError
+from keepwell.core.errors import KeepwellError, UsageError
 from keepwell.observe.ingest import ingest
 from keepwell.observe.quarantine import entries
 from keepwell.observe.workspace import Workspace
@@ -104,6 +104,49 @@ def test_a_higher_revision_is_a_correction(tmp_path: Path) -> None:
         ("1", 1, 900_000_000, None),
         ("2", 0, 150_000_000, None),
     ]
+
+
+def test_a_row_is_taken_back_and_stays_in_the_lake(tmp_path: Path) -> None:
+    given = {"revision": 0, "deleted": None}
+    ws = workspace(tmp_path, [trade(1, **given), trade(2, **given)], True)
+    assert report(ws) == (2, 2, 0, 0, 0)
+    gone = {**dict.fromkeys(trade(1)), "trade_id": "1", "revision": 1, "deleted": True}
+    nameless = {**gone, "trade_id": None}
+    unnumbered = {**gone, "trade_id": "2", "revision": None}
+    write_trades(tmp_path, [gone, nameless, unnumbered, trade(3, **given)], True)
+    assert report(ws) == (4, 1, 1, 0, 2)
+    assert set(entries(ws.lake)["reason"].to_pylist()) == {"cell.missing"}
+    assert content(ws, "trade_id, revision, gone_at") == [
+        ("1", 0, NOW), ("2", 0, None), ("3", 0, None),
+    ]  # fmt: skip
+    manifest = ws.lake.manifest()
+    assert manifest is not None
+    assert manifest.tables["trade"].rows == 4
+    # A deletion says only that: sent again with all of its row it is a repeat. It can be undone.
+    again = trade(1, revision=1, deleted=True)
+    write_trades(tmp_path, [again, trade(1, revision=2, deleted=False)], True)
+    assert report(ws) == (2, 0, 1, 1, 0)
+    assert content(ws, "revision, gone_at")[:2] == [(0, NOW), (0, None)]
+    assert ("1", 2, None) in content(ws, "trade_id, revision, gone_at")
+
+
+def test_a_deletion_and_a_correction_may_come_before_their_row(tmp_path: Path) -> None:
+    gone = {**dict.fromkeys(trade(1)), "trade_id": "1", "revision": 1, "deleted": True}
+    early = [{**gone, "known_at": "2021-03-02 00:00:00"}, trade(2, revision=1, quantity=9.0)]
+    ws = workspace(tmp_path, early, True)
+    assert report(ws) == (2, 2, 0, 0, 0)
+    assert [r[0] for r in content(ws, "trade_id")] == ["2"]
+    write_trades(tmp_path, [trade(1, revision=0), trade(2, revision=0)], True)
+    assert report(ws, accept=True)[:3] == (2, 0, 2)
+    rows = content(ws, "trade_id, revision, gone_at is not null and gone_at <= known_at")
+    assert rows == [("1", 0, True), ("2", 0, True), ("2", 1, False)]
+
+
+def test_deleted_needs_a_revision(tmp_path: Path) -> None:
+    ws = workspace(tmp_path, [trade(1, deleted=True)])
+    with pytest.raises(UsageError) as error:
+        ingest(ws, now=NOW)
+    assert error.value.code == "select.deleted-alone"
 
 
 def test_without_revisions_nothing_is_corrected(tmp_path: Path) -> None:

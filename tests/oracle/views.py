@@ -1,9 +1,9 @@
 """What can be seen at an instant: the oracle's views, in SQL, from the design's words on time.
 
 A fact counts at t if it happened before t and was known by t, in its latest revision known by
-t. Close-of-day facts (balance, holding, prices) count from the day after theirs. Days are local
-days of the exchange's zone. The rule "which rows are visible" stands here once; what an indicator
-makes of them is in the ``sql_*`` modules.
+t; not at all if that revision takes it back. Close-of-day facts (balance, holding, prices) count
+from the day after theirs. Days are local days of the exchange's zone. The rule "which rows are
+visible" stands here once; what an indicator makes of them is in the ``sql_*`` modules.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def open_world(world: World) -> duckdb.DuckDBPyConnection:
             con.execute(f"""
                 create or replace table all_{name} as
                 select f.*, calendar.day, calendar.hour
-                from all_{name} as f asof join calendar on f."{clock}" >= calendar.starts""")
+                from all_{name} as f asof left join calendar on f."{clock}" >= calendar.starts""")
         con.unregister("incoming")
     _register(con, "agos", pa.table({"ago": pa.array(AGOS, pa.int64())}))
     _register(con, "present", pa.table({"name": pa.array(list(world.tables), pa.string())}))
@@ -102,6 +102,7 @@ def look(con: duckdb.DuckDBPyConnection, world: World, t: datetime) -> None:
             create or replace temp table seen_{name} as
             select * from all_{name} where known_at <= (select t from now)
             qualify row_number() over (partition by {key} order by revision desc) = 1""")
+        con.execute(f"delete from seen_{name} where deleted")
     for name in EVENTS:
         con.execute(f"""
             create or replace temp table {name} as

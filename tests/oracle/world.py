@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from .world_deleted import duplicates, take_back
 from .world_more import enrich, more
 from .world_schema import SCHEMAS
 
@@ -207,8 +208,11 @@ def draw_world(seed: int, *, clients: int | None = None, whole: bool = False) ->
     rest = replace(draw, rng=np.random.default_rng([seed % 2**32, 1]), rows={})
     enrich(rest, draw.rows)
     more(rest)
-    _duplicates(draw)
-    _duplicates(rest)
+    gone = replace(draw, rng=np.random.default_rng([seed % 2**32, 2]))
+    for rows in (draw.rows, rest.rows):
+        take_back(gone, rows)
+    duplicates(draw)
+    duplicates(rest)
     tables = {name: _table(name, rows, draw.rng) for name, rows in draw.rows.items()}
     for name in [] if whole else _absent(draw, sorted(tables)):
         del tables[name]
@@ -584,13 +588,6 @@ def _index(draw: _Draw) -> None:
                 "known_at": draw.close_known(day),
             }
             _corrected(draw, "index_price", row, {"close": round(level * 1.02, 4)}, 0.5)
-
-
-def _duplicates(draw: _Draw) -> None:
-    """Exact repeats, as exports that overlap bring them."""
-    for rows in draw.rows.values():
-        repeats = [dict(rows[i]) for i in range(len(rows)) if draw.chance(0.02)]
-        rows.extend(repeats)
 
 
 def _table(name: str, rows: list[Row], rng: np.random.Generator) -> pa.Table:

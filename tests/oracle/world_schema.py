@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 _AT = pa.timestamp("us", "UTC")
-_CLOCKS = [("known_at", _AT), ("revision", pa.int64())]
+_CLOCKS = [("known_at", _AT), ("revision", pa.int64()), ("deleted", pa.bool_())]
 _MONEY = pa.int64()  # minor units
 _UNITS = pa.int64()  # 1e-8 of a unit, of quantity or of price
 _TEXT = pa.string()

@@ -32,7 +32,10 @@ def backup(
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a backup of lake, models, archive, events, database and settings; work goes on."""
+    """Write a backup of lake, models, archive, events, database and settings; work goes on.
+
+    Beside an earlier backup in the same folder only files that are new are written.
+    """
     from datetime import UTC, datetime
 
     from keepwell.intervene.upkeep.backup import backup as verb
@@ -106,6 +109,9 @@ def _show(folder: Path, index: Index) -> None:
         manifest=index.manifest or "–", rows=sum(index.rows.values()),
         database=sum(index.database.rows.values()) if index.database else "–",
     )  # fmt: skip
+    if index.beside:
+        say("Of these {size} MB are the same as in {folder} and were not written again.",
+            size=f"{index.shared / (1 << 20):.1f}", folder=index.beside)  # fmt: skip
     say("Digest of the index: {digest}", digest=plain["index_sha256"])
 
 
@@ -124,5 +130,7 @@ def _plain(folder: Path, index: Index) -> dict[str, Any]:
         "keys": index.keys,
         "files": len(index.files),
         "bytes": index.size,
+        "beside": index.beside,
+        "bytes_shared": index.shared,
         "index_sha256": sha256_file(folder / INDEX),
     }

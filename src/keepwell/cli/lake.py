@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from keepwell.cli.lake_care import compact, replay, vacuum
+from keepwell.cli.lake_care import compact, replay, retain, vacuum
 from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, show, spans, write_json
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.add_typer(_app, name="lake")
     _app.command("compact")(compact)
+    _app.command("retain")(retain)
     _app.command("vacuum")(vacuum)
     _app.command("replay")(replay)
 

@@ -1,4 +1,4 @@
-"""`keepwell lake compact`, `vacuum` and `replay`: upkeep of the lake."""
+"""`keepwell lake compact`, `retain`, `vacuum` and `replay`: upkeep of the lake."""
 
 from __future__ import annotations
 
@@ -115,6 +115,46 @@ def _show_vacuum(report: VacuumReport) -> None:
         say("Nothing was removed; --remove does it.")
     else:
         say("Nothing is due.")
+
+
+def retain(
+    workspace: WorkspaceOption = Path(), remove: RemoveOption = False, as_json: JsonOption = False
+) -> None:
+    """List rows whose retention has ended; --remove takes them out of use, or removes them."""
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from keepwell.intervene.upkeep.pins import pins_of
+    from keepwell.observe.retain import retain as verb
+    from keepwell.observe.workspace import Workspace
+
+    opened = Workspace.open(workspace)
+    report = verb(opened, datetime.now(UTC), remove)
+    with desk_of(opened) as frame:
+        pinned = {n: who for n, who in pins_of(opened, frame).manifests.items()
+                  if n < report.manifest or not remove}  # fmt: skip
+    if as_json:
+        write_json({**asdict(report), "pinned": pinned})
+        return
+    if not report.tables:
+        say("No table of keepwell.yaml says how long its rows are kept.")
+        return
+    show(
+        ["Table", "In use from", "On record from", "Rows out of use", "Rows removed",
+         "Rows on hold", "Reasons of holds"],
+        [
+            [one.table, one.use_from, one.record_from or "–", one.leaving, one.removed, one.held,
+             _few(one.reasons) or "–"]
+            for one in report.tables
+        ],
+        right=(3, 4, 5),
+    )  # fmt: skip
+    for number, why in sorted(pinned.items()):
+        say("Manifest {number} keeps its rows for: {why}.", number=number, why=_few(tuple(why)))
+    if not remove:
+        say("Nothing was removed; --remove does it.")
+    elif any(one.leaving for one in report.tables):
+        say("The files go with 'keepwell lake vacuum --remove', when no manifest needs them.")
 
 
 def replay(

@@ -187,6 +187,10 @@ ERRORS: dict[str, str] = {
     "select.count-wrong": (
         "Table {table!r}: exactly one SELECT is expected, found {found} statements."
     ),
+    "select.deleted-alone": (
+        "Table {table!r}: the select gives deleted without revision; a row is taken back by a "
+        "higher revision of its key."
+    ),
     "select.failed": "Table {table!r}: the select fails: {problem}.",
     "select.kind-wrong": "Table {table!r}: only a SELECT may be used, found {kind}.",
     "select.output-missing": (
@@ -329,6 +333,9 @@ REASONS: dict[str, str] = {
     **sources.REASONS,
     "row.before-opening": "{value!r} is before the client's relationship was opened",
     "row.conflict": "same key as another row, other content, and no higher revision",
+    "row.ahead-of-known": (
+        "{value!r} is later than the row was known, by more than the source's clock may run ahead"
+    ),
     "row.in-future": "{value!r} is after the moment of this ingest",
     "row.ragged": "{found} cells where the header has {expected}",
 }

@@ -26,13 +26,13 @@ from keepwell.observe.contract_types import (
     Table,
 )
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 """Raised when a column is added; columns are never renamed or removed."""
 
 TABLES: dict[str, Table] = {t.name: t for t in (*PEOPLE, *DEALING, *SIGNALS, *MARKET)}
 """All tables of the contract by name."""
 
-SELECT_EXTRAS = ("known_at", "revision")
+SELECT_EXTRAS = ("known_at", "revision", "deleted")
 """Columns that a select may give besides the contract's own."""
 
 __all__ = [

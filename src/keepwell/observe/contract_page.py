@@ -17,7 +17,9 @@ _INTRODUCTION = (
     "is in the workspace's zone. Every table is optional but one activity table."
 )
 _SYSTEM = (
-    "Every row carries these besides its table's columns. A select may give known_at and revision."
+    "Every row carries these besides its table's columns. A select may give known_at, revision and "
+    "deleted. A deletion needs a revision above the one it takes back; of the table's own columns "
+    "only the key."
 )
 
 

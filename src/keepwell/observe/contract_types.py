@@ -172,8 +172,17 @@ SYSTEM_COLUMNS: tuple[Column, ...] = (
         required=True,
         purpose="key",
     ),
+    Column(
+        "deleted",
+        Kind.BOOL,
+        "The row takes back its key: from known_at on no lower revision counts.",
+        purpose="key",
+    ),
 )
 """Columns that every row of the lake carries besides the contract's own."""
+
+DELETED = SYSTEM_COLUMNS[4]
+"""The column that makes a row a deletion."""
 
 
 def text(

@@ -5,19 +5,19 @@ is ignored. The same name with other content is a conflict: within one ingest al
 are set aside, so that their order does not matter; against the lake, what the lake holds stays. A
 select without a `revision` column cannot correct: its rows are held against every revision of
 their key. Rows of another revision are corrections and are all kept, whatever order they come in;
-the highest revision known counts.
+the highest revision known counts. A deletion is a revision whose content is that the key is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from keepwell.observe.contract import Kind, Table
+from keepwell.observe.contract import Column, Kind, Table
 
 HASH_LENGTH = 16
 """Hex digits of a row's digest."""
@@ -44,20 +44,26 @@ def hash_sql(table: Table) -> str:
     """SQL of a row's digest over its contract columns.
 
     Absent values do not enter, so a column added to the contract later does not change the digest
-    of rows that lack it.
+    of rows that lack it. A deletion says nothing but its key, whatever else its row repeats.
     """
+    gone = _digest_sql([table.by_name[name] for name in table.key], "'deleted=true'")
+    return f"case when deleted then {gone} else {_digest_sql(table.columns)} end"
+
+
+def _digest_sql(columns: Iterable[Column], *more: str) -> str:
     parts = []
-    for column in table.columns:
+    for column in columns:
         value = f'"{column.name}"'
         if column.kind is Kind.INSTANT:
             value = f"epoch_us({value})"
         parts.append(f"'{column.name}=' || cast({value} as varchar)")
-    return f"left(md5(concat_ws(chr(31), {', '.join(parts)})), {HASH_LENGTH})"
+    return f"left(md5(concat_ws(chr(31), {', '.join([*parts, *more])})), {HASH_LENGTH})"
 
 
 def judge(
-    engine: duckdb.DuckDBPyConnection, table: Table, staged: str, lake: str, revised: bool
-) -> Verdict:
+    engine: duckdb.DuckDBPyConnection, table: Table, staged: str, lake: str, revised: bool,
+    ended: str = "false",
+) -> Verdict:  # fmt: skip
     """Decide about every staged row; the verdicts stay in the engine for `rows`.
 
     Args:
@@ -67,6 +73,7 @@ def judge(
             each row.
         lake: FROM item of what the lake holds.
         revised: the select gives revisions.
+        ended: SQL of whether a row's retention has ended: it counts as a repeat of what was known.
     """
     key = ", ".join(f'"{name}"' for name in table.key)
     names = (*table.key, "revision") if revised else table.key
@@ -92,7 +99,8 @@ def judge(
     engine.execute(
         f"create or replace temp table dropped_{table.name} as "
         "select seq, bool_or(repeat) as repeat from ("
-        "select seq, same as repeat from met union all "
+        f"select seq, true as repeat from {staged} where {ended} union all "
+        "select seq, same from met union all "
         "select s.seq, t.contents = 1 and s.seq not in (select seq from met) "
         f"from {staged} s join twice t on {twin} where t.contents > 1 or s.seq <> t.first"
         ") group by seq"
@@ -134,7 +142,7 @@ def conflicts(
     engine: duckdb.DuckDBPyConnection, table: Table, staged: str
 ) -> Iterator[pa.RecordBatch]:
     """The staged rows set aside for their conflict."""
-    names = ", ".join(f'"{name}"' for name in (*table.names, "revision", "source"))
+    names = ", ".join(f'"{name}"' for name in (*table.names, "revision", "deleted", "source"))
     yield from engine.sql(
         f"select {names} from {staged} where seq in "
         f"(select seq from dropped_{table.name} where not repeat) order by seq"

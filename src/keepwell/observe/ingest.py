@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from keepwell.core.errors import KeepwellError
 from keepwell.observe import attempts, marks, quarantine, rhythm
 from keepwell.observe.contract import TABLES
-from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
+from keepwell.observe.lake import Lake
 from keepwell.observe.monitors.finding import Finding, finding_to
 from keepwell.observe.monitors.watch import watch
 from keepwell.observe.staging import Prepared, Progress, SourceReport, TableReport, prepare
@@ -178,17 +178,18 @@ def without_profile(lake: Lake) -> int:
     manifest = lake.manifest()
     if manifest is None:
         return 0
+    current = 'select client_id from "{}" where gone_at is null'
     acting = [
-        f"select client_id from {parquet_sql(lake.files(name, manifest), TABLES[name])}"
+        current.format(name)
         for name in manifest.tables
         if name != "client" and "client_id" in TABLES[name].by_name
     ]
     if not acting:
         return 0
-    known = lake.files("client", manifest) if "client" in manifest.tables else []
-    with open_duckdb() as engine:
+    known = current.format("client") if "client" in manifest.tables else "select '' where false"
+    with lake.connect(manifest) as engine:
         found = engine.execute(
             f"select count(distinct client_id) from ({' union all '.join(acting)}) "
-            f"where client_id not in (select client_id from {parquet_sql(known, TABLES['client'])})"
+            f"where client_id not in ({known})"
         ).fetchall()
     return int(found[0][0])

@@ -30,6 +30,7 @@ _TABLES = """
 # One SELECT (DuckDB's SQL) per table of the contract; see docs/reference/contract.md.
 # Money and quantities in major units, such as 12.50. At least one activity table is needed.
 #   delay:  how long after the event your systems knew it; for history loaded at once.
+#   skew:   how far its clock may run ahead (5m); events still further ahead are quarantined.
 #   covers: [from, until) days for which the table is complete; null = up to now. What lies
 #           outside is unknown to keepwell, never zero.
 tables:

@@ -32,7 +32,7 @@ from keepwell.core.errors import DataError
 from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import TABLES, Column, Kind, Table
-from keepwell.observe.contract_types import SYSTEM_COLUMNS
+from keepwell.observe.contract_types import DELETED, SYSTEM_COLUMNS
 from keepwell.observe.manifest import Manifest, TableState
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ class Lake:
         """A new in-memory DuckDB with one view per table present.
 
         Views carry the contract's columns, `known_at`, `revision`, `source` and `gone_at`: the
-        instant from which a later revision of the same key counts instead (NULL: none). Instants
-        are TIMESTAMPTZ shown in UTC. An empty lake gives no views.
+        instant from which a later revision of the same key counts instead, or takes the row back
+        (NULL: none). Deletions end other rows and are not shown. Instants are TIMESTAMPTZ shown in
+        UTC. An empty lake gives no views.
 
         Args:
             manifest: what to read; default: the newest.
@@ -153,15 +154,21 @@ class Lake:
         present = {field.name for field in delta.schema().fields}
         shown = [*table.columns, *SYSTEM_COLUMNS[:3]]
         columns = ", ".join(_column_sql(column, present) for column in shown)
-        gone = "cast(null as timestamptz)"
-        if state.corrected:
-            # A correction may become known before an earlier one does: any higher revision counts.
-            key = ", ".join(f'"{name}"' for name in table.key)
-            gone = (
-                f"min(known_at) over (partition by {key} order by revision "
-                "rows between 1 following and unbounded following)"
-            )
-        return f"select {columns}, {gone} as gone_at from {parquet_sql(files, table)}"
+        rows = parquet_sql(files, table)
+        if not state.corrected:
+            return f"select {columns}, cast(null as timestamptz) as gone_at from {rows}"
+        # A correction may become known before an earlier one does: any higher revision counts.
+        key = ", ".join(f'"{name}"' for name in table.key)
+        gone = (
+            f"min(known_at) over (partition by {key} order by revision "
+            "rows between 1 following and unbounded following)"
+        )
+        if DELETED.name not in present:
+            return f"select {columns}, {gone} as gone_at from {rows}"
+        return (
+            f"select * exclude (deleted) from (select {columns}, {gone} as gone_at, deleted "
+            f"from {rows}) where deleted is not true"
+        )
 
     @contextmanager
     def writer(self, wait: float = 0.0) -> Iterator[LakeWriter]:

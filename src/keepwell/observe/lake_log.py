@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+KEPT_FROM: Final = "keepwell.kept_from"
+"""What a commit of a retention run says of itself: the first day whose rows it left."""
 
 
 def commit_file(folder: Path, version: int) -> Path:
@@ -58,6 +61,26 @@ def brought(folder: Path, old: int, new: int) -> list[Path] | None:
             if added and added["dataChange"]:
                 found.append(folder / added["path"])
     return sorted(found) if all(path.is_file() for path in found) else None
+
+
+def kept_from(folder: Path, old: int, new: int) -> int | None:
+    """From which day on a table is kept, by the retention runs between two versions.
+
+    Args:
+        folder: the table's folder.
+        old: the version before.
+        new: the version after.
+
+    Returns:
+        The day number; None when no run took anything out.
+    """
+    days = [
+        int(step["commitInfo"][KEPT_FROM])
+        for version in range(old + 1, new + 1)
+        for step in actions(folder, version) or ()
+        if KEPT_FROM in step.get("commitInfo", {})
+    ]
+    return max(days, default=None)
 
 
 def changed_at(folder: Path, version: int) -> datetime | None:

@@ -16,8 +16,10 @@ from filelock import FileLock, Timeout
 
 from keepwell.core.errors import UsageError
 from keepwell.core.files import sync_folder
+from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Table
+from keepwell.observe.contract_types import DELETED
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.manifest import Manifest, TableState
 
@@ -149,7 +151,7 @@ class LakeWriter:
                 changes["inputs"] = inputs[name]
             if marks is not None and name in marks:
                 changes["marks"] = marks[name]
-            tables[name] = replace(state, **changes)
+            tables[name] = _in_use(replace(state, **changes))
         kept = self.lake.delta(QUARANTINE).version() if self.exists(QUARANTINE) else None
         if old and dict(old.tables) == tables and old.quarantine == kept:
             return old
@@ -177,18 +179,28 @@ class LakeWriter:
         self._sync(table.name, old.version if old else None, version)
         if files is None:  # rows were taken out: what the table holds is counted anew
             files = self.lake.files_at(table.name, version)
-            old = old and TableState(
-                version, coverage=old.coverage, full_days=old.full_days, inputs=old.inputs
+            since = lake_log.kept_from(
+                self.lake.path(table.name), old.version if old else -1, version
             )
+            old = old and TableState(
+                version, coverage=old.coverage, full_days=old.full_days, inputs=old.inputs,
+                marks=old.marks if since is not None else "", highest=0,
+                kept_from=max((d for d in (old.kept_from, since) if d is not None), default=None),
+            )  # fmt: skip
+        fields = {field.name for field in self.lake.delta(table.name, version).schema().fields}
+        deleted = f"bool_or({DELETED.name})" if DELETED.name in fields else "false"
         clock = f'"{table.clock}"' if table.clock else "cast(null as timestamptz)"
         with open_duckdb() as connection:
             summary = connection.sql(
                 f"select count(*) as n, min({clock}) as a, max({clock}) as b, "
-                "max(known_at) as k, max(revision) as r "
+                f"max(known_at) as k, max(revision) as r, {deleted} as d "
                 f"from {parquet_sql(files, table)}"
             ).to_arrow_table()
-        rows, first, last, known, revision = summary.to_pylist()[0].values()
-        base = old or TableState(version)
+        rows, first, last, known, revision, gone = summary.to_pylist()[0].values()
+        base = old or TableState(version, highest=0)
+        # Revisions come in any order: one that came before may be above what came now.
+        maybe = base.highest is None or max(base.highest, revision or 0) > 0
+        corrected = base.corrected or bool(gone) or (maybe and self._corrected(table, version))
         return replace(
             base,
             version=version,
@@ -196,7 +208,8 @@ class LakeWriter:
             first=min((m for m in (base.first, _utc(first)) if m), default=None),
             last=max((m for m in (base.last, _utc(last)) if m), default=None),
             last_known_at=max((m for m in (base.last_known_at, _utc(known)) if m), default=None),
-            corrected=base.corrected or (bool(revision) and self._corrected(table, version)),
+            corrected=corrected,
+            highest=None if base.highest is None else max(base.highest, revision or 0),
         )
 
     def _corrected(self, table: Table, version: int) -> bool:
@@ -234,6 +247,15 @@ def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, Any]) -> 
             value = pa.scalar(defaults.get(field.name), type=field.type)
             columns.append(pa.repeat(value, rows.num_rows))
     return pa.table(columns, schema=schema)
+
+
+def _in_use(state: TableState) -> TableState:
+    """A state whose coverage does not begin before what is kept."""
+    if state.kept_from is None:
+        return state
+    spans = [(max(since, state.kept_from), until) for since, until in state.coverage]
+    left = tuple((since, until) for since, until in spans if until is None or since < until)
+    return replace(state, coverage=left)
 
 
 def _utc(moment: Any) -> Any:

@@ -32,11 +32,13 @@ class TableState:
         first: earliest value of the table's clock (an instant in UTC, or a day); None without one.
         last: latest value of the table's clock.
         last_known_at: when its newest knowledge arrived (UTC).
-        corrected: some key has more than one revision.
+        corrected: some key has more than one revision, or was taken back: not every row counts.
         coverage: spans [from, until) of day numbers for which the table is complete; None = open.
         full_days: every day present lists all clients (holding).
         inputs: digest of the files and the mapping that made it; '' when written otherwise.
         marks: names how far its sources were read (`marks`); '' when nothing was kept.
+        kept_from: day number from which on rows are kept in use; None: all of them.
+        highest: highest revision of any row; None in manifests that did not tell.
     """
 
     version: int
@@ -49,6 +51,8 @@ class TableState:
     full_days: bool = False
     inputs: str = ""
     marks: str = ""
+    kept_from: int | None = None
+    highest: int | None = None
 
 
 @dataclass(frozen=True)

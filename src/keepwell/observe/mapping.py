@@ -31,6 +31,7 @@ from keepwell.core.errors import KeepwellError, UsageError, nearest
 from keepwell.core.money import minor_exponent
 from keepwell.observe.contract import TABLES
 from keepwell.observe.mapping_monitor import Monitors
+from keepwell.observe.mapping_retention import Hold, Retention
 from keepwell.observe.mapping_source import Increment
 from keepwell.observe.mapping_value import Budget, BudgetPart, CommissionTier, Value
 from keepwell.observe.mapping_yaml import Document, Loc, read_yaml, read_yaml_file
@@ -41,6 +42,7 @@ NONE = "–"
 
 _SPAN = re.compile(r"\d{1,5}(d|mo)")
 _DAYS = re.compile(r"\d{1,4}d")
+_MINUTES = re.compile(r"(\d{1,3}|1[0-3]\d\d|14[0-3]\d|1440)m")
 
 
 def _known_encoding(value: str) -> str:
@@ -80,6 +82,12 @@ def _delay(value: str) -> str:
     return value
 
 
+def _skew(value: str) -> str:
+    if not _MINUTES.fullmatch(value):
+        raise ValueError("minutes such as 5m, at most 1440m")
+    return value
+
+
 def _short_column(value: Any) -> Any:
     """`opened: date` is short for `opened: {type: date}`."""
     return {"type": value} if isinstance(value, str) else value
@@ -100,6 +108,7 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 Span = Annotated[str, AfterValidator(_span)]
 Delay = Annotated[str, AfterValidator(_delay)]
+Skew = Annotated[str, AfterValidator(_skew)]
 CellType = Literal["text", "integer", "decimal", "double", "date", "instant", "boolean"]
 
 
@@ -170,16 +179,22 @@ class TableMap(_Part):
             quantities in major units.
         delay: how long after the event the broker's systems knew it; a backfill's
             `known_at` is `at` + delay.
+        skew: how far the source's clock may run ahead, '5m': an event stamped later than it is
+            known by no more counts as known when it happened; one stamped still later goes to
+            quarantine.
         covers: [from, until) local dates for which the table is complete; until may be null.
         full_days: holding only: every day present lists all clients.
         monitors: thresholds for this table; those not said are the workspace's.
+        retention: how long rows are kept, and for what; default: for ever.
     """
 
     sql: Annotated[str, Field(min_length=1)]
     delay: Delay = "0d"
+    skew: Skew = "5m"
     covers: list[tuple[date, date | None]] = []
     full_days: bool = False
     monitors: Monitors = Monitors()
+    retention: Retention | None = None
 
     @model_validator(mode="after")
     def _intervals_ordered(self) -> TableMap:
@@ -197,6 +212,11 @@ class TableMap(_Part):
     def delay_days(self) -> int:
         """The delay in days."""
         return int(self.delay[:-1])
+
+    @property
+    def skew_us(self) -> int:
+        """The skew in microseconds."""
+        return int(self.skew[:-1]) * 60_000_000
 
     @property
     def coverage(self) -> list[tuple[int, int | None]]:
@@ -319,6 +339,7 @@ class Mapping(_Part):
         capacity: share of clients per tier.
         value: your rates, for what clients are worth.
         monitors: when data are so unusual that a person must look.
+        holds: rows that retention must not touch, such as for a court.
         notes: remarks that the report shows, such as that manager books are synthetic.
         attribution: origin and licence of the data, when they ask for it.
     """
@@ -335,6 +356,7 @@ class Mapping(_Part):
     capacity: Capacity = Capacity()
     value: Value = Value()
     monitors: Monitors = Monitors()
+    holds: list[Hold] = []
     notes: list[Remark] = []
     attribution: Remark | None = None
     _document: Document = PrivateAttr(default_factory=lambda: Document(FILE_NAME, {}))
@@ -413,15 +435,10 @@ class Mapping(_Part):
             if TABLES[name].clock in {"at", "day"} and not table.covers:
                 raise UsageError("mapping.covers-missing", file=self.file, line=line, table=name)
             self._check_bounds(name, table)
+            if table.retention and TABLES[name].clock not in {"at", "day"}:
+                raise self._wrong(name, "retention", "only on tables of events or of days")
             if table.full_days and name != "holding":
-                raise UsageError(
-                    "mapping.value-invalid",
-                    file=self.file,
-                    line=self.line("tables", name, "full_days"),
-                    key=f"tables.{name}.full_days",
-                    value=True,
-                    expected="full_days only on holding",
-                )
+                raise self._wrong(name, "full_days", "full_days only on holding")
         activity = [name for name, table in TABLES.items() if table.activity]
         if not any(name in self.tables for name in activity):
             raise UsageError(
@@ -430,6 +447,12 @@ class Mapping(_Part):
                 line=self.line("tables"),
                 known=", ".join(activity),
             )
+
+    def _wrong(self, table: str, key: str, expected: str) -> UsageError:
+        return UsageError(
+            "mapping.value-invalid", file=self.file, line=self.line("tables", table, key),
+            key=f"tables.{table}.{key}", value=True, expected=expected,
+        )  # fmt: skip
 
     def _check_bounds(self, name: str, table: TableMap) -> None:
         for column in table.monitors.bounds:
@@ -450,6 +473,8 @@ _CONTAINERS: dict[str, type[BaseModel]] = {
     "sources.*.increment": Increment,
     "tables.*": TableMap,
     "tables.*.monitors": Monitors,
+    "tables.*.retention": Retention,
+    "holds.*": Hold,
     "monitors": Monitors,
     "market": Market,
     "label": Label,

@@ -287,6 +287,8 @@ def _check_outputs(contract: ContractTable, given: list[str]) -> None:
                 nearest=nearest(name, known) or NONE,
                 columns=", ".join(known),
             )
+    if "deleted" in given and "revision" not in given:
+        raise UsageError("select.deleted-alone", table=contract.name)
     for name in contract.required:
         if name not in given:
             raise UsageError(

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from keepwell.observe import dedupe, quarantine
 from keepwell.observe.contract import INSTANT_TYPE, TABLES, Table
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
+from keepwell.observe.retain import ended_sql
 from keepwell.observe.spool import Record, Spool
 from keepwell.observe.spool_rows import FORMATS, check
 from keepwell.observe.staging import Parts, Prepared, conflict_rejects, staging_folder
@@ -229,7 +230,10 @@ class _Round:
     def _compare(self, table: Table, ready: Prepared, folder: Path, files: list[Path]) -> None:
         lake, staged = self.workspace.lake, dedupe.staged_sql(files)
         known = lake.files_at(table.name) if lake.exists(table.name) else []
-        verdict = dedupe.judge(ready.engine, table, staged, parquet_sql(known, table), revised=True)
+        ended = ended_sql(lake.manifest(), table, self.workspace.zone)
+        verdict = dedupe.judge(
+            ready.engine, table, staged, parquet_sql(known, table), revised=True, ended=ended
+        )
         for conflict in dedupe.conflicts(ready.engine, table, staged):
             self._reject(ready, folder, conflict_rejects(table, conflict))
         self.added += verdict.added + verdict.corrected

@@ -32,6 +32,7 @@ from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Kind, Table
 from keepwell.observe.drift import Change
 from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
 from keepwell.observe.marks import SourceMark, TableMarks
+from keepwell.observe.retain import ended_sql
 from keepwell.observe.scan import Scan, scan
 from keepwell.observe.select import Selects, sources_of
 from keepwell.observe.validate import REJECT_SCHEMA, Context, Openings, as_json, validate
@@ -267,6 +268,7 @@ class _Job:
             "contract": CONTRACT_VERSION,
             "sql": filled.sql,
             "delay": filled.delay,
+            "skew": filled.skew,
             "zone": mapping.timezone,
             "currency": mapping.currency,
         }
@@ -376,6 +378,7 @@ class _Job:
             self.backfill or table.name not in known or not known[table.name].inputs,
             said.delay_days,
             self.openings,
+            said.skew_us,
         )
         reader = selects.batches(table.name)
         parts = Parts(self.folder / "rows", table, self.done.engine)
@@ -399,6 +402,7 @@ class _Job:
                 staged,
                 self._in_lake(table),
                 "revision" in reader.schema.names,
+                ended_sql(self.manifest, table, self.workspace.zone),
             )
             for conflict in dedupe.conflicts(self.done.engine, table, staged):
                 self._reject(conflict_rejects(table, conflict))

@@ -10,20 +10,17 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from keepwell.core.days import day_number, midnight
-from keepwell.observe.contract import TABLES
+from keepwell.core.days import day_number
 from keepwell.observe.manifest import Manifest
 from keepwell.observe.tile_rows import Block, Layout
-from keepwell.observe.tile_sql import ZoneSql, date_day, micros, position_sql, tile_sql
+from keepwell.observe.tile_sql import ZoneSql, position_sql, tile_sql
 from keepwell.observe.tiles import PRICE, TILES, TileSpec
 
 _ROWS_PER_PASS = 8_000_000
 _BATCH = 131_072
 _DAY_BEFORE_ALL = 0
-_EXISTENCE = ("client", "holding", "balance")
 
 POSITION = "position"
 POSITION_LAYOUT = Layout(
@@ -146,55 +143,6 @@ def blocks(
         result = connection.sql(query(dataset, zone, sources, where))
         for batch in result.to_arrow_reader(_BATCH):
             yield Block.of(batch, dataset.layout)
-
-
-def client_ids(
-    connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str], zone: ZoneInfo
-) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Clients of some rows and the instant from which each exists.
-
-    A row makes its client exist from when it has happened and is known: at < t and known_at <= t;
-    a close-of-day fact from the midnight after its day.
-
-    Returns:
-        Ids ascending, and microseconds since 1970.
-    """
-    parts = []
-    for table, relation in sources.items():
-        if table not in _EXISTENCE and not (table in TABLES and TABLES[table].activity):
-            continue
-        clock = TABLES[table].clock
-        if clock == "day":
-            _register_midnights(connection, table, relation, zone)
-            begin, join = "d.begin", f"JOIN midnights_{table} AS d ON d.day = {date_day('t.day')}"
-        elif clock:
-            begin, join = f"epoch_us(t.{clock}) + 1", ""
-        else:
-            begin, join = "epoch_us(t.known_at)", ""
-        parts.append(
-            f"SELECT t.client_id AS id, min(greatest({begin}, epoch_us(t.known_at))) AS seen "
-            f"FROM {relation} AS t {join} GROUP BY t.client_id"
-        )
-    if not parts:
-        return [], np.empty(0, np.int64)
-    sql = f"SELECT id, min(seen) AS seen FROM ({' UNION ALL '.join(parts)}) GROUP BY id ORDER BY id"
-    table = connection.sql(sql).to_arrow_table()
-    seen = table["seen"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
-    return table["id"].to_pylist(), seen
-
-
-def _register_midnights(
-    connection: duckdb.DuckDBPyConnection, table: str, relation: str, zone: ZoneInfo
-) -> None:
-    days = connection.execute(
-        f"SELECT DISTINCT {date_day('t.day')} FROM {relation} AS t"
-    ).fetchall()
-    numbers = [int(day) for (day,) in days]
-    begin = [micros(midnight(day + 1, zone)) for day in numbers]
-    data = pa.table({"day": pa.array(numbers, pa.int64()), "begin": pa.array(begin, pa.int64())})
-    connection.register("midnights_arrow", data)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE midnights_{table} AS FROM midnights_arrow")
-    connection.unregister("midnights_arrow")
 
 
 def instrument_ids(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> list[str]:

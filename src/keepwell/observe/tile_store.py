@@ -31,13 +31,13 @@ from filelock import FileLock
 from keepwell.core.errors import DataError
 from keepwell.core.files import atomic_write, sync_folder
 from keepwell.observe.contract import TABLES
+from keepwell.observe.existence import NEVER_SEEN, existence
 from keepwell.observe.lake import parquet_sql
 from keepwell.observe.manifest import Manifest
 from keepwell.observe.tile_build import (
     DATASETS,
     Dataset,
     blocks,
-    client_ids,
     instrument_ids,
     query,
     register,
@@ -46,7 +46,9 @@ from keepwell.observe.tile_build import (
 from keepwell.observe.tile_rows import Block, Segment, TooWideError, write_segment
 from keepwell.observe.tile_sql import ZoneSql
 
-FORMAT = 2
+Ints = npt.NDArray[np.int64]
+
+FORMAT = 3
 _MOST_DELTAS = 8
 _MOST_DELTA_SHARE = 0.2
 _NAME = "manifest.json"
@@ -95,6 +97,7 @@ class StoreManifest:
         lake: id of the lake's manifest it follows.
         zone: name of the zone whose days it has.
         clients, instruments: dictionary files.
+        brief: file of the spans in which clients existed that ended.
         versions: lake version of every table whose clients are in the dictionary.
         datasets: by name.
     """
@@ -105,6 +108,7 @@ class StoreManifest:
     zone: str
     clients: str
     instruments: str
+    brief: str
     versions: dict[str, int]
     datasets: dict[str, StoredDataset]
 
@@ -134,7 +138,7 @@ class StoreManifest:
 
     def names(self) -> set[str]:
         """Everything in the folder that this state needs."""
-        found = {self.clients, self.instruments}
+        found = {self.clients, self.instruments, self.brief}
         return found.union(*(d.segments for d in self.datasets.values()))
 
 
@@ -146,7 +150,10 @@ class TileStore:
         manifest: what was opened.
         lake_manifest: the lake's manifest it follows.
         clients: ids by code.
-        seen: microseconds since 1970 from which each client exists; int64.
+        seen: microseconds since 1970 from which each client exists to this day, `NEVER_SEEN` if it
+            does not; int64.
+        brief: spans in which clients existed and that ended, for what was taken back: their code,
+            begin and end; int64 each.
         instruments: ids by code.
         base: mapped base segment per dataset.
         delta: rows of the newer segments per dataset, in memory and in order.
@@ -155,7 +162,8 @@ class TileStore:
     manifest: StoreManifest
     lake_manifest: Manifest
     clients: list[str]
-    seen: npt.NDArray[np.int64]
+    seen: Ints
+    brief: tuple[Ints, Ints, Ints]
     instruments: list[str]
     base: dict[str, Segment]
     delta: dict[str, Block]
@@ -186,6 +194,8 @@ class TileStore:
 def _open(folder: Path, manifest: StoreManifest, lake_manifest: Manifest) -> TileStore:
     clients = pq.read_table(folder / manifest.clients)
     instruments = pq.read_table(folder / manifest.instruments)
+    spans = pq.read_table(folder / manifest.brief)
+    code, begin, until = (spans[name].to_numpy() for name in ("code", "begin", "until"))
     base, delta = {}, {}
     for name, stored in manifest.datasets.items():
         base[name] = Segment.open(folder / stored.segments[0])
@@ -194,7 +204,7 @@ def _open(folder: Path, manifest: StoreManifest, lake_manifest: Manifest) -> Til
         delta[name] = Block.join(newer, layout)
     return TileStore(
         manifest, lake_manifest, clients["id"].to_pylist(), clients["seen"].to_numpy(),
-        instruments["id"].to_pylist(), base, delta,
+        (code, begin, until), instruments["id"].to_pylist(), base, delta,
     )  # fmt: skip
 
 
@@ -279,7 +289,7 @@ class _Refresh:
         try:
             self.connection.execute("SET preserve_insertion_order = false")
             sources = self._new_sources()
-            clients, seen, instruments = self._dictionaries(sources)
+            clients, seen, brief, instruments = self._dictionaries(sources)
             register(self.connection, clients, instruments)
             self.entities = {"clients": len(clients), "instruments": len(instruments)}
             datasets = {}
@@ -288,7 +298,7 @@ class _Refresh:
                     datasets[dataset.name] = self._dataset(dataset)
         finally:
             self.connection.close()
-        names = self._write_dictionaries(clients, seen, instruments)
+        names = self._write_dictionaries(clients, seen, brief, instruments)
         manifest = StoreManifest(
             shape(), self.generation, self.newest.id, self.zone.key, *names,
             {table: state.version for table, state in self.newest.tables.items()}, datasets,
@@ -319,24 +329,56 @@ class _Refresh:
 
     def _dictionaries(
         self, sources: Mapping[str, str]
-    ) -> tuple[list[str], npt.NDArray[np.int64], list[str]]:
+    ) -> tuple[list[str], Ints, pa.Table, list[str]]:
         clients: list[str] = []
         instruments: list[str] = []
         seen = np.empty(0, np.int64)
+        brief = None
         if self.stored:
             table = pq.read_table(self.folder / self.stored.clients)
             clients, seen = table["id"].to_pylist(), table["seen"].to_numpy().copy()
             instruments = pq.read_table(self.folder / self.stored.instruments)["id"].to_pylist()
+            brief = pq.read_table(self.folder / self.stored.brief)
+        every = {t: f'"{t}"' for t in self.newest.tables if t in TABLES}
+        corrected = {t for t, state in self.newest.tables.items() if state.corrected}
+        asked = sources
+        if self._lost_rows():
+            asked, brief = every, None
+            seen[:] = NEVER_SEEN
         code = {id: i for i, id in enumerate(clients)}
-        new, new_seen = client_ids(self.connection, sources, self.zone)
-        known = np.array([code.get(id, -1) for id in new], np.int64)
-        old = known >= 0
-        np.minimum.at(seen, known[old], new_seen[old])
-        clients += [id for id in new if id not in code]
-        seen = np.concatenate([seen, new_seen[~old]])
+        found = existence(self.connection, asked, self.zone, corrected)
+        clients += [id for id in found.ids if id not in code]
+        code.update((id, i) for i, id in enumerate(clients[len(code) :], len(code)))
+        seen = np.concatenate([seen, np.full(len(clients) - len(seen), NEVER_SEEN, np.int64)])
+        place = np.array([code[id] for id in found.ids], np.int64)
+        np.minimum.at(seen, place, found.seen)
+        spans = [] if brief is None else [brief]
+        if found.doubtful and brief is not None:
+            # Other tables may keep them: what is stored does not tell which of them did.
+            found = existence(self.connection, every, self.zone, corrected, found.doubtful)
+            again = np.array([code[id] for id in found.ids], np.int64)
+            seen[again] = found.seen
+            spans = [brief.filter(~np.isin(brief["code"].to_numpy(), again))]
+        of = np.array([code[id] for id in found.brief["id"].to_pylist()], np.int64)
+        spans.append(found.brief.drop_columns("id").add_column(0, "code", pa.array(of)))
         have = set(instruments)
-        found = instrument_ids(self.connection, sources)
-        return clients, seen, instruments + [id for id in found if id not in have]
+        more = [id for id in instrument_ids(self.connection, sources) if id not in have]
+        return clients, seen, pa.concat_tables(spans), instruments + more
+
+    def _lost_rows(self) -> bool:
+        """Whether rows were taken out of a table since the last refresh, or a table is older."""
+        if self.stored is None:
+            return True
+        tables = {t: s.version for t, s in self.newest.tables.items() if t in TABLES}
+        return any(
+            (
+                version < tables[table]
+                and self.lake.added_files(table, version, tables[table]) is None
+            )
+            or version > tables[table]
+            for table, version in self.stored.versions.items()
+            if table in tables and version != tables[table]
+        )
 
     def _dataset(self, dataset: Dataset) -> StoredDataset:
         present = {t: self.newest.tables[t] for t in dataset.tables if t in self.newest.tables}
@@ -405,13 +447,15 @@ class _Refresh:
         return StoredDataset(old.versions, [*old.segments, name], [*old.rows, count], sorted(wide))
 
     def _write_dictionaries(
-        self, clients: list[str], seen: npt.NDArray[np.int64], instruments: list[str]
-    ) -> tuple[str, str]:
+        self, clients: list[str], seen: Ints, brief: pa.Table, instruments: list[str]
+    ) -> tuple[str, str, str]:
         names = (f"clients-{self.generation:06d}.parquet",
-                 f"instruments-{self.generation:06d}.parquet")  # fmt: skip
+                 f"instruments-{self.generation:06d}.parquet",
+                 f"brief-{self.generation:06d}.parquet")  # fmt: skip
         tables = (
             pa.table({"id": pa.array(clients, pa.string()), "seen": seen}),
             pa.table({"id": pa.array(instruments, pa.string())}),
+            brief,
         )
         for name, table in zip(names, tables, strict=True):
             sink = pa.BufferOutputStream()

@@ -32,6 +32,7 @@ from keepwell.observe.contract_convert import (
 )
 from keepwell.observe.contract_time import DAY_US, local_days, micros, midnights, to_instants
 from keepwell.observe.contract_time import to_local as to_local_time
+from keepwell.observe.contract_types import DELETED
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -88,6 +89,8 @@ class Context:
         backfill: rows were known `delay_days` after they happened, not now.
         delay_days: the source's usual delay, in calendar days.
         openings: when clients were opened; None: not known.
+        skew_us: microseconds by which the clock of events may run ahead of ours, and of the
+            `known_at` that a select gives.
     """
 
     zone: ZoneInfo
@@ -97,6 +100,7 @@ class Context:
     backfill: bool = False
     delay_days: int = 0
     openings: Openings | None = None
+    skew_us: int = 0
 
 
 class Validated(NamedTuple):
@@ -154,7 +158,7 @@ def examine(
 def _checked(table: Table, batch: pa.RecordBatch | pa.Table, context: Context) -> _Job:
     given = {name: _flat(batch.column(name)) for name in batch.schema.names}
     job = _Job(table, given, batch.num_rows, context)
-    for column in (*table.columns, *SYSTEM_COLUMNS[:2]):
+    for column in (*table.columns, *SYSTEM_COLUMNS[:2], DELETED):
         job.convert(column)
     job.require()
     job.order_in_time()
@@ -187,9 +191,19 @@ class _Job:
             identifier_faults(self.done[column.name])
 
     def require(self) -> None:
+        """Nothing needed is absent; a deletion needs its key and its revision."""
+        deleted = self.deleted()
         for name in self.table.required:
-            result = self.done[name]
-            result.fault("cell.missing", result.values.is_null().to_numpy(zero_copy_only=False))
+            absent = self.done[name].values.is_null().to_numpy(zero_copy_only=False)
+            needed = absent if name in self.table.key else absent & ~deleted
+            self.done[name].fault("cell.missing", needed)
+        result = self.done["revision"]
+        result.fault("cell.missing", deleted & ~_there(result))
+
+    def deleted(self) -> Mask:
+        """Which rows take back their key."""
+        values = pc.fill_null(self.done["deleted"].values, False)
+        return np.asarray(values.to_numpy(zero_copy_only=False), bool)
 
     def order_in_time(self) -> None:
         """Nothing happened after now, nor before the client came."""
@@ -199,7 +213,13 @@ class _Job:
                 result = self.done[column.name]
                 there = _there(result)
                 limit = now if column.kind is Kind.INSTANT else today
+                if column.name == "at":
+                    limit += self.context.skew_us
                 result.fault("row.in-future", there & (_numbers(result) > limit))
+        if self.table.clock == "at":
+            known, at = self.done["known_at"], self.done["at"]
+            ahead = _numbers(at) - _numbers(known) > self.context.skew_us
+            at.fault("row.ahead-of-known", _there(at) & _there(known) & ahead)
         result = self.done["revision"]
         result.fault("cell.below-zero", _there(result) & (_numbers(result) < 0))
         clock, openings = self.table.clock, self.context.openings
@@ -234,11 +254,15 @@ class _Job:
         columns["known_at"] = self._known_at()
         columns["revision"] = pc.fill_null(columns["revision"], 0)
         columns["source"] = pa.repeat(pa.scalar(self.context.source, pa.string()), self.rows)
+        columns["deleted"] = pa.array(self.deleted(), mask=~self.deleted())
         rows = pa.table(columns)
         return rows.filter(pa.array(~bad)) if bad.any() else rows
 
     def _known_at(self) -> pa.Array:
-        """When each row was known: as the select says, else by the rule for backfills, else now."""
+        """When each row was known: as the select says, else by the rule for backfills, else now.
+
+        That a row was taken back is never known by the rule: its clock is not the deletion's.
+        """
         context, clock = self.context, self.table.clock
         now = micros(context.now)
         happened = np.zeros(self.rows, np.int64)
@@ -259,7 +283,8 @@ class _Job:
         given = self.done["known_at"]
         # Nothing is known before it happened.
         stated = np.maximum(_numbers(given), happened)
-        chosen = np.where(_there(given), stated, np.minimum(usual, now))
+        usual = np.where(self.deleted(), now, np.maximum(np.minimum(usual, now), happened))
+        chosen = np.where(_there(given), stated, usual)
         return pa.array(chosen).cast(INSTANT_TYPE)
 
     def _rejects(self, bad: Mask) -> pa.Table:

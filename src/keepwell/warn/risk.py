@@ -129,7 +129,7 @@ def _with_balance(engine: Engine, as_of: datetime, day: int) -> list[str]:
 
 def _first_days(engine: Engine, as_of: datetime, day: int, tables: set[str]) -> dict[str, int]:
     parts = [
-        f"select client_id, min({_local(engine, column)}) as d from {table} where known_at <= $t "
+        f"select client_id, min({_local(engine, column)}) as d from {table} where {_SEEN} "
         + (f"and day < {_date(day)}" if column == "day" else 'and "at" < $t')
         + " group by client_id"
         for table, column in _ACTIVITY.items()

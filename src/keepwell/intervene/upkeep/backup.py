@@ -5,6 +5,10 @@ writer lock, the spool, the manifests and Delta's logs; last the lake's data fil
 change, under a lock that only a vacuum waits for. So whatever the database knows of is in the
 spool or the lake, and ingests go on while the large part is copied. What can be made again (tiles,
 scans) is left out. The folder gets its name when everything in it is on disk.
+
+Beside an earlier backup only what is new is written: a file that is the same stands in both folders
+(a hard link), so that each is whole by itself and any of them may be removed. Nothing is ever
+written to a file that has a name.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from keepwell.intervene.upkeep.parcel import (
     Index,
     Progress,
     copy_file,
+    link_file,
     sync_all,
 )
 from keepwell.learn.panel.folder import panels_root
@@ -57,9 +62,17 @@ class _Parcel:
     """A backup in the making."""
 
     folder: Path
+    beside: Path | None = None
+    earlier: dict[str, File] = field(default_factory=dict)
     files: list[File] = field(default_factory=list)
+    shared: int = 0
 
     def take(self, source: Path, name: str) -> None:
+        old = self.earlier.get(name)
+        if old and self.beside and link_file(source, self.beside / name, old, self.folder / name):
+            self.files.append(old)
+            self.shared += old.size
+            return
         copied = copy_file(source, self.folder / name)
         self.files.append(replace(copied, path=name))
 
@@ -84,7 +97,8 @@ def backup(
     Args:
         workspace: which.
         frame: its desk, the database up to date; None when it has none.
-        into: folder of backups; made if missing, not within the workspace.
+        into: folder of backups; made if missing, not within the workspace. Beside an earlier backup
+            only files that are new are written.
         now: the instant (UTC).
         keys: with the signing key and the desk's secret; without them, keep these elsewhere.
         wait: seconds to wait for a writer of the lake.
@@ -110,7 +124,9 @@ def backup(
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(mode=0o700)
     try:
-        index = _fill(workspace, frame, _Parcel(staged), now, keys, wait, say)
+        beside, earlier = _newest(into)
+        parcel = _Parcel(staged, beside, earlier)
+        index = _fill(workspace, frame, parcel, now, keys, wait, say)
         atomic_write(staged / INDEX, index.to_json())
         sync_all(staged)
         staged.rename(into / name)
@@ -119,6 +135,16 @@ def backup(
         raise
     sync_folder(into)
     return into / name, index
+
+
+def _newest(into: Path) -> tuple[Path | None, dict[str, File]]:
+    """The newest backup in a folder whose index can be read, and its files by path."""
+    for folder in sorted(into.glob("keepwell-*"), reverse=True):
+        try:
+            return folder, {file.path: file for file in Index.load(folder).files}
+        except UsageError:
+            continue
+    return None, {}
 
 
 def _fill(
@@ -152,6 +178,7 @@ def _fill(
         now, workspace.mapping.name, __version__, newest.id if newest else None,
         {name: state.rows for name, state in newest.tables.items()} if newest else {},
         copied, checkpoint, keys, tuple(sorted(parcel.files, key=lambda file: file.path)),
+        parcel.beside.name if parcel.beside and parcel.shared else "", parcel.shared,
     )  # fmt: skip
 
 

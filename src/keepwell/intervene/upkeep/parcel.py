@@ -65,6 +65,8 @@ class Index:
         checkpoint: newest signed checkpoint of the evidence log; '' without one.
         keys: whether the signing key and the desk's secret are in it.
         files: all files but the index.
+        beside: name of the earlier backup whose copies stand in this one too; '' for none.
+        shared: bytes of these; they were not written a second time.
     """
 
     made_at: datetime
@@ -76,6 +78,8 @@ class Index:
     checkpoint: str
     keys: bool
     files: tuple[File, ...] = field(repr=False)
+    beside: str = ""
+    shared: int = 0
 
     @property
     def size(self) -> int:
@@ -131,6 +135,33 @@ def copy_file(source: Path, target: Path) -> File:
     # Delta tells the age of a file that its log does not name by its time.
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     return File("", size, digest.hexdigest())
+
+
+def link_file(source: Path, kept: Path, file: File, target: Path) -> bool:
+    """Let the copy of an earlier backup stand in another one too, if it is what a copy would be.
+
+    Both the source and the earlier copy are read: what is damaged there is not handed on.
+
+    Args:
+        source: what is to be copied.
+        kept: its earlier copy.
+        file: what the earlier index says of that.
+        target: where to; not there yet.
+
+    Returns:
+        Whether it stands there; else it has to be copied.
+    """
+    try:
+        mine, old = source.stat(), kept.stat()
+        if mine.st_size != file.size or (mine.st_mode ^ old.st_mode) & 0o777:
+            return False
+        if not (sha256_file(source) == file.sha256 and _whole(kept, file)):
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(kept)
+    except OSError:  # gone meanwhile, or a file system without links
+        return False
+    return True
 
 
 def sync_all(folder: Path) -> None:

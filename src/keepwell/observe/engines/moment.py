@@ -22,6 +22,7 @@ from keepwell.core.days import local_day, midnight
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.profiles import Instruments, Profiles
 from keepwell.observe.engines.states import States
+from keepwell.observe.existence import NEVER_SEEN
 from keepwell.observe.merge import merge
 from keepwell.observe.tile_build import DATASETS, Dataset, query
 from keepwell.observe.tile_rows import Block, Layout
@@ -105,16 +106,23 @@ class Reader:
         return {id: code for code, id in enumerate(self.store.clients)}
 
     @cached_property
-    def full_days(self) -> tuple[Ints, Ints]:
-        """Days on which the holdings list all clients, ascending, and when each became known."""
+    def _full_days(self) -> tuple[Ints, Ints, Ints]:
+        """Days on which the holdings list all clients, from when and until when that is known."""
         state = self.store.lake_manifest.tables.get("holding")
         if state is None or not state.full_days:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
         found = self.connection.execute(
-            f"SELECT {date_day('day')} AS day, min(epoch_us(known_at)) AS known "
-            "FROM holding GROUP BY 1 ORDER BY 1"
+            f"SELECT {date_day('day')} AS day, min(epoch_us(known_at)) AS known, "
+            f"coalesce(epoch_us(gone_at), {NEVER_SEEN}) AS gone FROM holding GROUP BY 1, 3"
         ).fetchnumpy()
-        return np.asarray(found["day"], np.int64), np.asarray(found["known"], np.int64)
+        day, known, gone = (np.asarray(found[name], np.int64) for name in ("day", "known", "gone"))
+        return day, known, gone
+
+    def full_days(self, known_by: datetime) -> Ints:
+        """Days on which the holdings list all clients, as known at an instant, ascending."""
+        day, known, gone = self._full_days
+        k = micros(known_by)
+        return np.unique(day[(known <= k) & (gone > k)])
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -229,5 +237,8 @@ class Moment:
 
     def exists(self, codes: Ints) -> npt.NDArray[np.bool_]:
         """Whether clients exist, bool [n]."""
-        seen = self.reader.store.seen[codes]
-        return np.asarray(seen <= micros(max(self.as_of, self.known_by)), np.bool_)
+        store, latest = self.reader.store, micros(max(self.as_of, self.known_by))
+        code, begin, until = store.brief
+        then = code[(begin <= latest) & (until > micros(self.known_by))]
+        alive = store.seen[codes] <= latest
+        return np.asarray(alive | np.isin(codes, then) if len(then) else alive, np.bool_)

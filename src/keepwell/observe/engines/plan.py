@@ -124,9 +124,8 @@ class PositionWork:
         earliest = [coverage.complete_from(spans, int(day)) - 1 for day in days]
         for a in np.flatnonzero(days < moment.day):
             earliest[a] = min(earliest[a], int(days[a]) - 1 - FORGIVEN)
-        full, known = reader.full_days
         self.question = Question(
-            moment.known, days, days == moment.day, full[known <= micros(moment.known_by)],
+            moment.known, days, days == moment.day, reader.full_days(moment.known_by),
             np.array(earliest, np.int64),
         )  # fmt: skip
         self.begin = self._begin(spans, "holding" in tables)

@@ -17,9 +17,9 @@ RULES: Final = (
     ),
     (
         "A fact counts when it happened before as_of (at < as_of) and was known by then "
-        "(known_at <= as_of), in the highest revision known by then. A client row counts when "
-        "valid_from < as_of. Balances, holdings, margin accounts and prices are of the close of "
-        "their day and count when day < D."
+        "(known_at <= as_of), in the highest revision known by then, and not at all if "
+        "that takes it back. A client row counts when valid_from < as_of. Balances, holdings, "
+        "margin accounts and prices are of the close of their day and count when day < D."
     ),
     (
         "The window of w days holds the facts with D - w <= day < D and those of D before "

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from keepwell.core.days import day_number
 from keepwell.observe.contract import TABLES
-from keepwell.observe.lake import parquet_sql
 from keepwell.observe.monitors.profile import LOOK_BACK, current_sql, day_sql
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def unknown_by_day(
     lake, other = workspace.lake, REFERENCES[column]
     day = day_sql(TABLES[table], str(workspace.zone))
     rows = current_sql(lake, table, manifest.tables[table])
-    ids = parquet_sql(lake.files(other, manifest), TABLES[other])
+    ids = current_sql(lake, other, manifest.tables[other])
     since = today - timedelta(days=LOOK_BACK)
     found = engine.execute(
         f'select {day} as d, count(*) from {rows} where {day} >= ? and "{column}" is not null '

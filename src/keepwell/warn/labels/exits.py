@@ -129,11 +129,17 @@ def _gone(
     end = engine.positions(at, known_by)
     place = {str(client): i for i, client in enumerate(end.clients)}
     clients = [str(start.clients[i]) for i in listed]
-    row = np.fromiter((place[c] for c in clients), np.int64, len(clients))
-    unknown = ~end.known[row] | _late(engine, clients, at, known_by)
-    gone = end.count[row] == 0
+    # Whose rows were all taken back since is not there at the end, and did not leave.
+    row = np.fromiter((place.get(c, -1) for c in clients), np.int64, len(clients))
+    there = row >= 0
+    unknown = np.ones(len(clients), np.bool_)
+    gone = np.zeros(len(clients), np.bool_)
+    row, listed = row[there], listed[there]
+    unknown[there] = ~end.known[row]
+    unknown |= _late(engine, clients, at, known_by)
+    gone[there] = end.count[row] == 0
     if definition.by == "value":
-        gone |= _worth_little(engine, start, listed, end, row, definition.remnant)
+        gone[there] |= _worth_little(engine, start, listed, end, row, definition.remnant)
     return gone & ~unknown, unknown
 
 
@@ -187,7 +193,8 @@ def _snapshot_days(engine: Engine, clients: list[str], day: int, known_by: datet
     found = lake_query(
         engine,
         f"""select client_id, max(day) - date '1970-01-01' as d from holding
-        where known_at <= $t and day < date '1970-01-01' + {day} group by client_id""",
+        where known_at <= $t and (gone_at is null or gone_at > $t)
+            and day < date '1970-01-01' + {day} group by client_id""",
         t=known_by,
     )
     own = {str(c): float(d) for c, d in zip(found["client_id"], found["d"], strict=True)}

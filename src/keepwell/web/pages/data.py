@@ -66,7 +66,7 @@ REASON_TITLES: Final[dict[str, str]] = {
     "cell.too-large": "Too large", "cell.too-long": "Too long",
     "cell.unknown-currency": "Unknown currency", "row.before-opening": "Before the relationship",
     "row.conflict": "Contradicts another row", "row.in-future": "In the future",
-    "row.ragged": "Wrong number of cells",
+    "row.ahead-of-known": "Later than it was known", "row.ragged": "Wrong number of cells",
 }  # fmt: skip
 """Reasons of the quarantine in two or three words, in English."""
 
