@@ -23,7 +23,7 @@ def block(rows: list[Row]) -> Block:
     a = np.array(rows, np.int64).reshape(n, 5)
     return Block.join([Block(
         np.zeros(n, np.int32), a[:, 1].astype(np.int32), a[:, 4].astype(np.int32),
-        np.full(n, NEVER, np.int32), a[:, [0, 2, 3]],
+        np.full(n, NEVER, np.int32), np.column_stack([a[:, [0, 2, 3]], np.full(n, BLANK)]),
     )], POSITION_LAYOUT)  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from .sql_holdings import PORTFOLIO_MORE, RELATIONSHIP
 from .sql_money import ACTIVITY_MORE, FUNDING_MORE, PERFORMANCE, RHYTHM_MORE
 from .sql_peers import PEERS, USED, note_norms
 from .sql_portfolio import CLIENT, PORTFOLIO
+from .sql_selling import SELLING, note_sales
 from .sql_service import MARKET, SERVICE
 from .sql_trading import RHYTHM, TRADING
 from .terms import gather
@@ -51,6 +52,7 @@ SQL: dict[str, str] = {
     **PORTFOLIO_MORE,
     **RELATIONSHIP,
     **MARKET_MORE,
+    **SELLING,
     **PEERS,
 }
 """Indicator id to its SQL expression for one client ``c``."""
@@ -85,6 +87,7 @@ class Oracle:
             gather(self._con, USED if moment < t else None)
             if moment == start:
                 note_norms(self._con)
+        note_sales(self._con, self._world.full_days)
         clients = [
             row[0]
             for row in self._con.execute(

@@ -125,7 +125,8 @@ def parted(engine: LocalEngine, t: datetime, answer: Answer) -> set[str]:
     clients = sorted(set(engine.clients(t)) & set(answer.clients))
     rows = [answer.clients.index(client) for client in clients]
     values = {name: column[rows] for name, column in answer.values.items()}
-    return set(differences(engine.compute(t, clients=clients), Answer(clients, values)))
+    frame = engine.compute(t, clients=clients, min_peers=LEAST)
+    return set(differences(frame, Answer(clients, values)))
 
 
 def known_at_once(world: World, t: datetime) -> World:

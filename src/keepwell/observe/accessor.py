@@ -347,6 +347,42 @@ class PositionWindows:
         """Half the sum of the changes of the categories' shares of the value."""
         return self._ask("drift", window=window)
 
+    def sold(self, window: int) -> Array:
+        """Sales: days on which some of an instrument was sold, over all instruments."""
+        return self._ask("sold", window=window)
+
+    def sold_known(self, window: int) -> Array:
+        """Sales whose gain or loss is known."""
+        return self._ask("sold_known", window=window)
+
+    def sold_losing(self, window: int) -> Array:
+        """Of these, the ones at a loss."""
+        return self._ask("sold_losing", window=window)
+
+    def lost(self, window: int) -> Array:
+        """What those lost, minor units."""
+        return self._ask("lost", window=window)
+
+    def gained(self, window: int) -> Array:
+        """What the others gained, minor units."""
+        return self._ask("gained", window=window)
+
+    def gains_realised(self, window: int) -> Array:
+        """Positions sold at a gain, over days with a sale and two instruments or more."""
+        return self._ask("gains_realised", window=window)
+
+    def losses_realised(self, window: int) -> Array:
+        """Positions sold at a loss, over the same days."""
+        return self._ask("losses_realised", window=window)
+
+    def gains_on_paper(self, window: int) -> Array:
+        """Positions kept at a gain, over the same days."""
+        return self._ask("gains_on_paper", window=window)
+
+    def losses_on_paper(self, window: int) -> Array:
+        """Positions kept at a loss, over the same days."""
+        return self._ask("losses_on_paper", window=window)
+
 
 class MarketWindows:
     """The workspace's index, the same number for every client; float64 [n] (market.py)."""

@@ -24,8 +24,9 @@ _DAY_BEFORE_ALL = 0
 
 POSITION = "position"
 POSITION_LAYOUT = Layout(
-    ("instrument", "kind", "quantity"),
+    ("instrument", "kind", "quantity", "money"),
     narrow=frozenset({"instrument", "kind"}),
+    blank=frozenset({"money"}),
     order=("instrument", "day", "kind", "known", "gone"),
 )
 
@@ -113,7 +114,7 @@ def query(dataset: Dataset, zone: ZoneSql, sources: Mapping[str, str], where: st
         )
         return (
             "SELECT code, day, known, gone, instrument AS m_instrument, kind AS m_kind, "
-            f"quantity AS m_quantity FROM ({sql})"
+            f"quantity AS m_quantity, money AS m_money FROM ({sql})"
         )
     sql = tile_sql(dataset.spec, zone, sources[dataset.tables[0]], where)
     return sql if dataset.entity == "clients" else sql.replace("JOIN entities", "JOIN instruments")

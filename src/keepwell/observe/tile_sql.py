@@ -18,8 +18,9 @@ _MICROS_PER_HOUR = 3_600_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = timedelta(days=7)
 
-SNAPSHOT, TRADED, TRADED_UNKNOWN, FIRST = 0, 1, 2, 3
-"""Kinds of position rows: a holding, a trade, one of unknown quantity, a known first purchase."""
+SNAPSHOT, TRADED, TRADED_UNKNOWN, FIRST, SOLD = 0, 1, 2, 3, 4
+"""Kinds of position rows: a holding, buys, trades of unknown quantity, a known first purchase,
+sells."""
 
 
 def micros(instant: datetime) -> int:
@@ -162,37 +163,45 @@ def position_sql(
         first: relation of first_purchase rows, or None.
 
     Returns:
-        A SELECT of code, day, known, gone, instrument (code), kind, quantity (10^-8 units),
+        A SELECT of code, day, known, gone, instrument (code), kind, quantity (10^-8 units), money
+        (minor units: what a holding cost, what was paid or got; null where not all of it is known),
         sorted by code, instrument, day, kind, known, gone. Dictionaries: the relations `entities`
         and `instruments`.
     """
     parts = []
     if holding:
-        parts.append(_position_part(zone, holding, date_day("t.day"), where[0], "t.quantity", "0"))
+        cost = "CASE WHEN t.cost > 0 THEN t.cost END"
+        what = ("t.quantity", str(SNAPSHOT), cost)
+        parts.append(_position_part(zone, holding, date_day("t.day"), where[0], what))
     if trade:
-        kind = f"CASE WHEN t.quantity IS NULL THEN {TRADED_UNKNOWN} ELSE {TRADED} END"
+        kind = (
+            f"CASE WHEN t.quantity IS NULL THEN {TRADED_UNKNOWN} "
+            f"WHEN t.side = 'sell' THEN {SOLD} ELSE {TRADED} END"
+        )
         signed = "CASE WHEN t.side = 'sell' THEN -t.quantity ELSE t.quantity END"
         day = zone.day("epoch_us(t.at)")
-        parts.append(_position_part(zone, trade, day, where[1], f"coalesce({signed}, 0)", kind))
+        what = (f"coalesce({signed}, 0)", kind, "t.amount")
+        parts.append(_position_part(zone, trade, day, where[1], what))
     if first:
-        parts.append(
-            _position_part(zone, first, zone.day("epoch_us(t.at)"), where[1], "0", str(FIRST))
-        )
+        what = ("0", str(FIRST), "CAST(NULL AS BIGINT)")
+        parts.append(_position_part(zone, first, zone.day("epoch_us(t.at)"), where[1], what))
     keys = "code, day, known, gone, instrument, kind"
     return (
-        f"SELECT {keys}, CAST(sum(quantity) AS BIGINT) AS quantity "
+        f"SELECT {keys}, CAST(sum(quantity) AS BIGINT) AS quantity, "
+        "CASE WHEN count(money) = count(*) THEN CAST(sum(money) AS BIGINT) END AS money "
         f"FROM ({' UNION ALL '.join(parts)}) AS rows GROUP BY {keys} "
         "ORDER BY code, instrument, day, kind, known, gone"
     )
 
 
 def _position_part(
-    zone: ZoneSql, source: str, day: str, where: str, quantity: str, kind: str
+    zone: ZoneSql, source: str, day: str, where: str, what: tuple[str, str, str]
 ) -> str:
+    quantity, kind, money = what
     return (
         f"SELECT e.code AS code, {day} AS day, {zone.known('t.known_at')} AS known, "
         f"{zone.gone('t.gone_at')} AS gone, i.code AS instrument, {kind} AS kind, "
-        f"{quantity} AS quantity FROM {source} AS t "
+        f"{quantity} AS quantity, {money} AS money FROM {source} AS t "
         "JOIN entities AS e ON e.id = t.client_id "
         f"JOIN instruments AS i ON i.id = t.instrument_id{' WHERE ' + where if where else ''}"
     )

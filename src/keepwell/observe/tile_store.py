@@ -48,7 +48,7 @@ from keepwell.observe.tile_sql import ZoneSql
 
 Ints = npt.NDArray[np.int64]
 
-FORMAT = 3
+FORMAT = 4
 _MOST_DELTAS = 8
 _MOST_DELTA_SHARE = 0.2
 _NAME = "manifest.json"

@@ -13,10 +13,12 @@ from keepwell.core.money import minor_exponent
 from keepwell.observe import coverage
 from keepwell.observe.day_kernel import DayPlan, run_days
 from keepwell.observe.engines.moment import Moment
+from keepwell.observe.engines.sold import SalesWork
 from keepwell.observe.engines.states import answer_state, answer_world
 from keepwell.observe.indicators.needs import (
     DAY_STATS,
     EVENT_TABLES,
+    SALES,
     SINCE_WINDOW,
     Need,
     sources_of,
@@ -52,6 +54,7 @@ class Work:
         days: day plan per close-of-day table.
         states: answers by client code.
         position: the positions asked, if any.
+        sold: the sales asked, if any.
         shares: covered share per need.
     """
 
@@ -61,6 +64,7 @@ class Work:
     days: dict[str, DayPlan] = field(default_factory=dict)
     states: dict[Need, Array] = field(default_factory=dict)
     position: PositionWork | None = None
+    sold: SalesWork | None = None
     shares: dict[Need, float] = field(default_factory=dict)
 
     def buffers(self) -> dict[str, Array]:
@@ -94,6 +98,8 @@ class Work:
             out[need] = values[codes]
         if self.position:
             out.update(self.position.answer(codes))
+        if self.sold:
+            out.update(self.sold.answer(codes))
         same = {str(value): np.full(n, value) for value in set(self.constants.values())}
         for need, value in self.constants.items():
             out[need] = same[str(value)]
@@ -324,15 +330,31 @@ def _plan_positions(work: Work, needs: list[Need], currency: str, minimum: float
         if there and need.stat == "first_since":
             work.shares[need] = _purchases_covered(work, need.window)
             there = work.shares[need] >= minimum
+        elif there and need.stat in SALES:
+            work.shares[need] = _sales_covered(work, need.window)
+            there = work.shares[need] >= minimum
         if there:
             asked.append(need)
         else:
             work.constants[need] = np.nan
-    if asked:
-        agos = sorted({need.ago or need.window for need in asked} | {0})
-        work.position = PositionWork(work.moment, agos, currency, asked)
-        work.position.prepare()
-        work.moment.visible(POSITION)
+    sold = [need for need in asked if need.stat in SALES]
+    held = [need for need in asked if need.stat not in SALES]
+    if not asked:
+        return
+    agos = sorted({need.ago or need.window for need in held} | {0})
+    found = PositionWork(work.moment, agos, currency, held)
+    work.moment.visible(POSITION)
+    if held:
+        work.position = found
+        found.prepare()
+    if sold:
+        work.sold = SalesWork(work.moment, sold, found.begin, found.divisor)
+
+
+def _sales_covered(work: Work, window: int) -> float:
+    spans = work.moment.reader.store.lake_manifest.tables["trade"].coverage
+    day = work.moment.day
+    return coverage.covered_days(spans, day - window, day) / window
 
 
 def _purchases_covered(work: Work, window: int) -> float:

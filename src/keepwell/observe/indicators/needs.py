@@ -19,6 +19,7 @@ from keepwell.observe.indicators.state_needs import (
     AccountStates,
     NewsWindows,
     OutageWindows,
+    PeerWindows,
     RelationStates,
     ServiceStates,
 )
@@ -240,6 +241,42 @@ class PositionWindows(Protocol):
         """Half the sum of changes of the categories' shares of the value, 0 to 1."""
         ...
 
+    def sold(self, window: int) -> Array:
+        """Sales: days on which some of an instrument was sold, over all instruments."""
+        ...
+
+    def sold_known(self, window: int) -> Array:
+        """Sales whose gain or loss is known."""
+        ...
+
+    def sold_losing(self, window: int) -> Array:
+        """Of these, the ones at a loss."""
+        ...
+
+    def lost(self, window: int) -> Array:
+        """What those lost, minor units."""
+        ...
+
+    def gained(self, window: int) -> Array:
+        """What the others gained, minor units."""
+        ...
+
+    def gains_realised(self, window: int) -> Array:
+        """Positions sold at a gain, over days with a sale and two instruments or more."""
+        ...
+
+    def losses_realised(self, window: int) -> Array:
+        """Positions sold at a loss, over the same days."""
+        ...
+
+    def gains_on_paper(self, window: int) -> Array:
+        """Positions kept at a gain, over the same days."""
+        ...
+
+    def losses_on_paper(self, window: int) -> Array:
+        """Positions kept at a loss, over the same days."""
+        ...
+
 
 class MarketWindows(Protocol):
     """The workspace's index, the same number for every client, float64 [n]."""
@@ -266,22 +303,6 @@ class MarketWindows(Protocol):
 
     def up_share(self, window: int) -> Array:
         """Share of a window's closes that are above the close before."""
-        ...
-
-
-class PeerWindows(Protocol):
-    """Other indicators of the client beside those of its peers (engines/peers.py)."""
-
-    def own(self, indicator: str) -> Array:
-        """The client's value of an indicator, by id."""
-        ...
-
-    def median(self, indicator: str) -> Array:
-        """Its median over the client's group; absent without one that is large enough."""
-        ...
-
-    def rank(self, indicator: str) -> Array:
-        """Share of the group below the client's value, those equal to it counted half."""
         ...
 
 
@@ -511,6 +532,15 @@ POSITION_SOURCES: dict[str, tuple[str, ...]] = {
     ),
 }
 """Statistics of positions and the tables behind each."""
+SALES = (
+    "sold", "sold_known", "sold_losing", "lost", "gained",
+    "gains_realised", "losses_realised", "gains_on_paper", "losses_on_paper",
+)  # fmt: skip
+"""Position statistics about what was sold in a window (sales.py)."""
+POSITION_SOURCES |= {
+    **dict.fromkeys(SALES[:7], (*_POSITION, "trade")),
+    **dict.fromkeys(SALES[7:], (*_PRICED, "trade")),
+}
 SINCE_WINDOW = (
     "dropped",
     "added",

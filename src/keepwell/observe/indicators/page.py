@@ -64,6 +64,18 @@ RULES: Final = (
         "position is quantity times price, rounded to minor units (halves to even)."
     ),
     (
+        "A sale is what a client sold of one instrument on one local day; its result is the sum of "
+        "amount minus its cost. The cost starts from the latest snapshot day s before the day, as "
+        "for positions: quantity and cost of the holding row of s, 0 and 0 without a row. Then the "
+        "days after s follow, that of the sale the last: buys first, which add quantity and "
+        "amount; then what was sold, which takes out cost * sold / quantity, rounded to minor "
+        "units (halves to even). The result is unknown when an amount sold is; without such an s; "
+        "when trade is not declared complete from s + 1 to the day before the sale; and, from then "
+        "on until the next snapshot day, when the holding row has a quantity above 0 and no cost "
+        "above 0, when a trade in the instrument has no quantity or a buy of it no amount, and "
+        "when more is sold than held."
+    ),
+    (
         "The peers of a client are the clients of the same risk level and the same fifth of "
         "total_assets; without a level, or with total_assets absent or not above 0, a client has "
         "none. They are taken at the midnight that begins D, of what was known at it, the client's "

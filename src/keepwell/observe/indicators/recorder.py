@@ -15,6 +15,7 @@ from keepwell.observe.indicators.needs import (
     EVENT_TABLES,
     PEER_STATS,
     POSITION_SOURCES,
+    SALES,
     SINCE_WINDOW,
     TABLE_STATS,
     WINDOWS,
@@ -69,7 +70,7 @@ class _Recorder:
     def __getattr__(self, stat: str) -> Any:
         if stat not in self._stats:
             _unknown("statistic", f"{self._table}.{stat}", self._stats)
-        windowed = stat in (*_MARKET[1:], *SINCE_WINDOW)
+        windowed = stat in (*_MARKET[1:], *SINCE_WINDOW, *SALES)
         if stat in ("share_of", "value_share_of"):
             return lambda prefix, ago=0: self._to.note(Need(self._table, stat, prefix, ago=ago))
 

@@ -29,7 +29,7 @@ _BUILT_IN: Final = tuple(
         "trading", "rhythm", "funding", "digital", "service", "portfolio", "acquisition",
         "client", "market", "trading_more", "rhythm_more", "flows", "custody", "under_water",
         "products", "digital_more", "service_more", "marketing", "relationship", "performance",
-        "market_more", "peers",
+        "market_more", "selling", "peers",
     )
 )  # fmt: skip
 

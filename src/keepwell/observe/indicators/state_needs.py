@@ -116,3 +116,19 @@ class OutageWindows(Protocol):
     def hours(self, window: int) -> Array:
         """Hours they lasted, together; those without an end count until as_of."""
         ...
+
+
+class PeerWindows(Protocol):
+    """Other indicators of the client beside those of its peers (engines/peers.py)."""
+
+    def own(self, indicator: str) -> Array:
+        """The client's value of an indicator, by id."""
+        ...
+
+    def median(self, indicator: str) -> Array:
+        """Its median over the client's group; absent without one that is large enough."""
+        ...
+
+    def rank(self, indicator: str) -> Array:
+        """Share of the group below the client's value, those equal to it counted half."""
+        ...
