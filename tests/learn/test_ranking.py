@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from keepwell.core.days import parse_as_of
-from keepwell.learn.ranking import ACTIVITY, newest, rank, unscored_counts
+from keepwell.learn import ranking as ranking_module
+from keepwell.learn.ranking import ACTIVITY, last_activity, newest, rank, unscored_counts
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.indicators.registry import model_inputs
 from keepwell.warn.dataset import unlabelled
+from keepwell.warn.reason import medians
 from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import Note
 from keepwell.warn.score import Capacity, fit_score
@@ -102,6 +104,16 @@ def test_the_last_activity_is_the_newest_one_known(done):
     assert max(newest_trade.values()) > RANK - timedelta(days=20)
 
 
+def test_tiles_and_rows_tell_the_same_last_activity(done, engine, monkeypatch):
+    ranking = done[1].ranking
+    bare = {name: replace(table, coverage=()) for name, table in engine.manifest.tables.items()}
+    undeclared = replace(engine.manifest, tables=bare)
+    monkeypatch.setattr(LocalEngine, "manifest", property(lambda _: undeclared))
+    said = last_activity(engine, ranking.as_of, ranking.clients)
+    assert said == ranking.last_activity
+    assert len(set(said)) > 3
+
+
 def test_activity_tables_and_their_columns_are_in_the_contract():
     for table, column in ACTIVITY.items():
         assert column in {c.name for c in TABLES[table].columns}
@@ -153,6 +165,24 @@ def test_the_order_is_by_log_odds_and_all_in_a_tier_are_explained(done, engine, 
     for client, found in few.explanations.items():
         said = ranking.explanations[client]
         assert [(r.code, r.fact) for r in found.reasons] == [(r.code, r.fact) for r in said.reasons]
+
+
+def test_scored_in_parts_or_at_once_the_ranking_is_the_same(done, engine, monkeypatch):
+    _, result = done
+    whole = result.ranking
+    args = engine, result.version.trained, result.version.definition, whole.as_of
+    monkeypatch.setattr(ranking_module, "PART", 7)
+    parts = rank(*args)
+    for name in ("score", "probability", "coverage", "assets"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert parts.explanations == whole.explanations
+    np.testing.assert_array_equal(parts.vectors.X, whole.vectors.X)
+    np.testing.assert_array_equal(parts.vectors.typical, whole.vectors.typical)
+    n = int(whole.scored.sum())
+    monkeypatch.setattr(ranking_module, "TYPICAL", n // 3)
+    drawn = rank(*args, explained=n)
+    step = -(-n // (n // 3))
+    np.testing.assert_array_equal(drawn.vectors.typical, medians(drawn.vectors.X[::step]))
 
 
 def test_the_tier_follows_from_the_score(done):

@@ -22,7 +22,7 @@ from .sql import SQL, Oracle
 from .sql_peers import LEAST
 from .world import World, draw_world
 
-WORLDS = int(os.environ.get("KEEPWELL_ORACLE_WORLDS", "5"))
+WORLDS = int(os.environ.get("KEEPWELL_ORACLE_WORLDS", "3"))
 
 
 def test_every_indicator_has_an_oracle_and_every_oracle_an_indicator():

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from keepwell.core.days import local_day, to_date
+from keepwell.core.places import Places
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.indicators import INDICATORS
-from keepwell.warn.backtest import Trained
+from keepwell.observe.indicators.registry import Registry, indicator
+from keepwell.warn.backtest import RFM_COLUMNS, Trained
 from keepwell.warn.dataset import unlabelled
 from keepwell.warn.label import LabelDefinition, lake_query
 from keepwell.warn.models.base import sigmoid
 from keepwell.warn.reason import Explanation, explain, medians
 from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import Note, risk_set
+from keepwell.warn.score import SCORES
 from keepwell.warn.tier import Tier, tiers_of
 
 Array = npt.NDArray[np.float64]
+
+PART: Final = 250_000
+"""Clients scored at a time: their inputs take a third of a gigabyte."""
+
+TYPICAL: Final = 250_000
+"""Clients, at most, of whom medians are taken: evenly drawn from larger books."""
 
 VISIBLE = "known_at <= $t and (gone_at is null or gone_at > $t)"
 
@@ -40,7 +50,8 @@ class Vectors:
         clients: ids.
         names: k inputs.
         X: float64 [n, k]; NaN where absent.
-        typical: float64 [k], medians over all ranked clients: what reasons compare with.
+        typical: float64 [k], medians over the ranked clients (at most `TYPICAL`, evenly drawn):
+            what reasons compare with.
         score: float64 [n], 0..100.
         probability: float64 [n], 0..1.
     """
@@ -120,30 +131,73 @@ def rank(
     """
     risk = risk_set(engine, as_of)
     n = len(risk.clients)
-    place = {client: i for i, client in enumerate(risk.clients)}
     out = {name: np.full(n, np.nan) for name in ("score", "probability", "coverage")}
     at_risk = risk.at_risk
     explanations: dict[str, Explanation] = {}
     vectors = None
     if at_risk:
-        data = unlabelled(engine, as_of, definition, clients=at_risk, extra=rfm_inputs)
-        z = trained.log_odds(data.X, data.names)
-        places = np.array([place[c] for c in at_risk])
-        scores = trained.score(z)
-        out["score"][places], out["probability"][places] = scores, sigmoid(z)
-        catalogue = [name for name in data.names if name in INDICATORS]
-        out["coverage"][places] = data.columns(catalogue).coverage()
-        chosen = np.flatnonzero((scores >= 60) | (np.argsort(np.argsort(-z)) < explained))
-        vectors = Vectors(
-            [at_risk[i] for i in chosen], data.names, data.X[chosen], medians(data.X),
-            scores[chosen], sigmoid(z)[chosen],
-        )  # fmt: skip
+        judged = _judge(engine, trained, definition, as_of, at_risk, explained)
+        vectors, where = judged.vectors, np.flatnonzero(risk.note == Note.SCORED)
+        out["score"][where], out["probability"][where] = judged.score, sigmoid(judged.z)
+        out["coverage"][where] = judged.coverage
         explanations = _explain(trained, vectors)
-    assets = assets_at(engine, as_of, place)
+    clients = risk.clients
     return Ranking(
-        as_of, risk.clients, risk.note, out["score"], out["probability"], out["coverage"], assets,
-        last_activity(engine, as_of, place), managers(engine, as_of, place), explanations, vectors,
+        as_of, clients, risk.note, out["score"], out["probability"], out["coverage"],
+        assets_at(engine, as_of, clients), last_activity(engine, as_of, clients),
+        managers(engine, as_of, clients), explanations, vectors,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Calibrated log-odds, scores and coverage of clients, float64 [n]; who is to be explained."""
+
+    z: Array
+    score: Array
+    coverage: Array
+    vectors: Vectors
+
+
+def _judge(
+    engine: LocalEngine,
+    trained: Trained,
+    definition: LabelDefinition,
+    as_of: datetime,
+    clients: list[str],
+    explained: int,
+) -> _Judged:
+    """Score clients part by part: only the numbers of those to be explained are kept."""
+    n, extra = len(clients), rfm_inputs if set(trained.names) & set(RFM_COLUMNS) else None
+    z, coverage = np.empty(n), np.empty(n)
+    names: tuple[str, ...] = ()
+    kept: list[Array] = []
+    rows: list[npt.NDArray[np.int64]] = []
+    drawn: list[Array] = []
+    step = -(-n // TYPICAL)
+    for low in range(0, n, PART):
+        data = unlabelled(engine, as_of, definition, clients=clients[low : low + PART], extra=extra)
+        part, names = slice(low, low + len(data)), data.names
+        z[part] = trained.log_odds(data.X, names)
+        coverage[part] = data.columns([name for name in names if name in INDICATORS]).coverage()
+        likely = _chosen(trained.score(z[part]), z[part], explained)
+        kept.append(data.X[likely])
+        rows.append(low + likely)
+        drawn.append(data.X[-low % step :: step])
+    score = trained.score(z)
+    chosen = _chosen(score, z, explained)
+    X = np.concatenate(kept)[np.searchsorted(np.concatenate(rows), chosen)]
+    vectors = Vectors(
+        [clients[i] for i in chosen], names, X, medians(np.concatenate(drawn)), score[chosen],
+        sigmoid(z)[chosen],
+    )  # fmt: skip
+    return _Judged(z, score, coverage, vectors)
+
+
+def _chosen(score: Array, z: Array, explained: int) -> npt.NDArray[np.int64]:
+    """Who is explained: all in a tier, and the first ones."""
+    first = np.argsort(-z, kind="stable")[:explained]
+    return np.union1d(np.flatnonzero(score >= SCORES[2]), first)
 
 
 def _explain(trained: Trained, judged: Vectors) -> dict[str, Explanation]:
@@ -156,58 +210,76 @@ def _explain(trained: Trained, judged: Vectors) -> dict[str, Explanation]:
     return {e.client: e for e in found}
 
 
-def assets_at(engine: LocalEngine, as_of: datetime, place: dict[str, int]) -> Array:
-    """Cash and securities of the newest balance, else the value of the positions."""
-    out = np.full(len(place), np.nan)
+def assets_at(engine: LocalEngine, as_of: datetime, clients: Sequence[str]) -> Array:
+    """Cash and securities of the newest balance, else the value of the positions; minor units."""
+    places, out = Places(clients), np.full(len(clients), np.nan)
     positions = engine.positions(as_of)
-    for client, value in zip(positions.clients, positions.value_minor, strict=True):
-        if client in place:
-            out[place[client]] = value
+    places.put(out, positions.clients, np.asarray(positions.value_minor, np.float64))
     if "balance" in engine.manifest.tables:
         found = lake_query(
             engine,
-            f"""select client_id, coalesce(cash, 0) + coalesce(securities, 0) as assets from balance
-            where {VISIBLE} and day < date '1970-01-01' + $day
-            qualify row_number() over (partition by client_id order by day desc) = 1""",
+            f"""select client_id,
+            arg_max(coalesce(cash, 0) + coalesce(securities, 0), day)::double as assets
+            from balance where {VISIBLE} and day < date '1970-01-01' + $day group by client_id""",
             t=as_of, day=local_day(as_of, engine.zone),
         )  # fmt: skip
-        for client, value in zip(found["client_id"], found["assets"], strict=True):
-            if client in place:
-                out[place[client]] = float(value)
+        places.put(out, found["client_id"], found["assets"])
     return out
 
 
-def last_activity(engine: LocalEngine, as_of: datetime, place: dict[str, int]) -> list[date | None]:
-    """Day of each client's newest activity before an instant, as known at it."""
-    parts = [
-        f'select client_id, max("{column}") as seen from {table} '
-        f'where {VISIBLE} and "{column}" < $t group by client_id'
-        for table, column in ACTIVITY.items()
-        if table in engine.manifest.tables
-    ]
-    out: list[date | None] = [None] * len(place)
-    if parts:
+_LATEST: Final = Registry(load=False)
+"""Days since the newest row of each table of `ACTIVITY`."""
+
+
+def _latest(table: str) -> None:
+    word = f"latest_{table}"
+    register = indicator(
+        word, name=word, explain=word, definition=word, unit="days", direction="none",
+        family="rhythm", registry=_LATEST,
+    )  # fmt: skip
+    register(lambda windows: getattr(windows, table).recency())
+
+
+for _table in ACTIVITY:
+    _latest(_table)
+
+
+def last_activity(
+    engine: LocalEngine, as_of: datetime, clients: Sequence[str]
+) -> list[date | None]:
+    """Day of each client's newest activity before an instant, as known at it.
+
+    It counts whatever the source's declared coverage: tiles answer where any is declared, the
+    lake's rows elsewhere.
+    """
+    today, tables = local_day(as_of, engine.zone), engine.manifest.tables
+    places, ago = Places(clients), np.full(len(clients), np.nan)
+    tiled = [t for t in ACTIVITY if t in tables and any(d < today for d, _ in tables[t].coverage)]
+    if tiled:
+        wanted = [_LATEST[f"latest_{table}"] for table in tiled]
+        frame = engine.compute(as_of, indicators=wanted, min_coverage=0.0)
+        places.put(ago, frame.clients, np.fmin.reduce(frame.values, axis=1))
+    for table in (t for t in ACTIVITY if t in tables and t not in tiled):
         found = lake_query(
             engine,
-            f"""select client_id,
-            cast(max(seen) at time zone '{engine.zone.key}' as date) - date '1970-01-01' as day
-            from ({" union all ".join(parts)}) group by client_id""",
-            t=as_of,
-        )
-        for client, day in zip(found["client_id"], found["day"], strict=True):
-            if client in place:
-                out[place[client]] = to_date(int(day))
-    return out
+            f"""select client_id, ($today - (cast(max("{ACTIVITY[table]}")
+            at time zone '{engine.zone.key}' as date) - date '1970-01-01'))::double as ago
+            from {table} where {VISIBLE} and "{ACTIVITY[table]}" < $t group by client_id""",
+            t=as_of, today=today,
+        )  # fmt: skip
+        one = np.full(len(clients), np.nan)
+        places.put(one, found["client_id"], found["ago"])
+        ago = np.fmin(ago, one)
+    dates = {days: to_date(today - int(days)) for days in np.unique(ago[~np.isnan(ago)])}
+    return [dates.get(days) for days in ago.tolist()]
 
 
-def managers(engine: LocalEngine, as_of: datetime, place: dict[str, int]) -> list[str | None]:
+def managers(engine: LocalEngine, as_of: datetime, clients: Sequence[str]) -> list[str | None]:
     """The manager in charge of each client, by table `service`, else by the profile."""
-    out: list[str | None] = [None] * len(place)
+    places, out = Places(clients), np.full(len(clients), None, object)
     for table in ("client", "service"):
-        for client, manager in newest(engine, as_of, table, "manager_id").items():
-            if client in place:
-                out[place[client]] = manager
-    return out
+        places.put(out, *_newest(engine, as_of, table, "manager_id"))
+    return list(out)
 
 
 def newest(engine: LocalEngine, as_of: datetime, table: str, column: str) -> dict[str, Any]:
@@ -219,16 +291,22 @@ def newest(engine: LocalEngine, as_of: datetime, table: str, column: str) -> dic
         table: 'client' or 'service'.
         column: one of its columns.
     """
+    return dict(zip(*_newest(engine, as_of, table, column), strict=True))
+
+
+def _newest(
+    engine: LocalEngine, as_of: datetime, table: str, column: str
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[Any]]:
+    """Clients, and the value in force of each."""
     if table not in engine.manifest.tables:
-        return {}
+        return np.empty(0, object), np.empty(0, object)
     found = lake_query(
         engine,
-        f"""select client_id, {column} as value from {table}
-        where {VISIBLE} and valid_from < $t and {column} is not null
-        qualify row_number() over (partition by client_id order by valid_from desc) = 1""",
+        f"""select client_id, arg_max({column}, valid_from) as value from {table}
+        where {VISIBLE} and valid_from < $t and {column} is not null group by client_id""",
         t=as_of,
     )
-    return dict(zip((str(c) for c in found["client_id"]), found["value"], strict=True))
+    return found["client_id"], found["value"]
 
 
 def unscored_counts(ranking: Ranking) -> dict[str, int]:

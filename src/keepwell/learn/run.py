@@ -37,7 +37,6 @@ from keepwell.warn.backtest import (
 from keepwell.warn.dataset import build_dataset, unlabelled
 from keepwell.warn.label import LabelDefinition
 from keepwell.warn.registry import ModelStore, ModelVersion, training_key, version_id
-from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import risk_set
 from keepwell.warn.score import Capacity
 
@@ -193,10 +192,8 @@ def train_version(
     known = store.find(key)
     if known:
         return _in_force(store, known)
-    data = build_dataset(
-        engine, dates, definition, known_by=at, extra=rfm_inputs, progress=progress
-    )
-    now = unlabelled(engine, at, definition, clients=risk_set(engine, at).at_risk, extra=rfm_inputs)
+    data = build_dataset(engine, dates, definition, known_by=at, progress=progress)
+    now = unlabelled(engine, at, definition, clients=risk_set(engine, at).at_risk)
     trained = train(data, inputs=usable_inputs(data, now), capacity=planned.capacity)
     # Before the version is there: one that is found is not trained again, nor archived.
     keep_training(workspace, data.columns(trained.names), version_id(trained, key))

@@ -43,7 +43,8 @@ OLDER: Final = 0.3
 SEEN: Final = 0.05
 """Share of the clients who must have an input at the test for the model to use it."""
 
-_RFM_COLUMNS: Final = (*RFM, CLUMPINESS)
+RFM_COLUMNS: Final = (*RFM, CLUMPINESS)
+"""Inputs that only baselines may use."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def model_inputs(names: Sequence[str]) -> list[str]:
     kept = []
     for name in names:
         known = INDICATORS.get(name)
-        if name in _RFM_COLUMNS or (known and _withheld(known.reads)):
+        if name in RFM_COLUMNS or (known and _withheld(known.reads)):
             continue
         kept.append(name)
     return kept
@@ -368,7 +369,7 @@ def backtest(
     def fit(name: str, own: Mapping[str, Any] | None) -> Trained:
         if progress:
             progress(name)
-        columns = _RFM_COLUMNS if name in BASELINES else names
+        columns = RFM_COLUMNS if name in BASELINES else names
         return train(learnt, name, own, inputs=columns, capacity=capacity)
 
     trained = fit(champion, params)

@@ -77,6 +77,8 @@ class Dataset:
         Raises:
             DataError: an input is not there.
         """
+        if tuple(names) == self.names:
+            return self
         at = {name: i for i, name in enumerate(self.names)}
         missing = [name for name in names if name not in at]
         if missing:

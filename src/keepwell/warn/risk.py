@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.places import Places
 from keepwell.core.text import tr
 from keepwell.warn.label import Engine, day_of, lake_query
 
@@ -61,13 +62,15 @@ class RiskSet:
     @property
     def at_risk(self) -> list[str]:
         """Ids of the clients that get a score."""
-        return [c for c, n in zip(self.clients, self.note, strict=True) if n == Note.SCORED]
+        return [self.clients[i] for i in np.flatnonzero(self.note == Note.SCORED)]
 
     def allowed(self, clients: Sequence[str], newcomers: bool) -> npt.NDArray[np.bool_]:
         """Which of these clients are at risk (newcomers too, if wanted), bool [len(clients)]."""
-        wanted = {Note.SCORED, Note.NEW} if newcomers else {Note.SCORED}
-        inside = {c for c, n in zip(self.clients, self.note, strict=True) if n in wanted}
-        return np.fromiter((c in inside for c in clients), np.bool_, len(clients))
+        inside = self.note == Note.SCORED
+        if newcomers:
+            inside |= self.note == Note.NEW
+        at = Places(self.clients).of(clients)
+        return np.asarray((at >= 0) & np.append(inside, False)[at], np.bool_)
 
     def counts(self) -> dict[str, int]:
         """Clients by note."""
@@ -86,48 +89,45 @@ def risk_set(engine: Engine, as_of: datetime) -> RiskSet:
         as_of: the instant.
     """
     clients = [str(c) for c in engine.clients(as_of)]
-    at = {client: i for i, client in enumerate(clients)}
-    day = day_of(engine, as_of)
+    places, day = Places(clients), day_of(engine, as_of)
     tables = set(engine.manifest.tables) if engine.manifest else set()
-    note = np.full(len(clients), Note.UNFUNDED, object)
     funded = np.zeros(len(clients), np.bool_)
     positions = engine.positions(as_of)
     held = np.asarray(positions.count) > 0
-    for client, has in zip(positions.clients, held, strict=True):
-        if has and client in at:
-            funded[at[client]] = True
+    places.put(funded, positions.clients, held)
     if "balance" in tables:
-        for client in _with_balance(engine, as_of, day):
-            if client in at:
-                funded[at[client]] = True
-    opened, closed = _profile(engine, as_of, day, tables)
+        rich = _with_balance(engine, as_of, day)
+        places.put(funded, rich, np.ones(len(rich), np.bool_))
+    since, closed = _profile(engine, as_of, day, tables, places)
     # The first activity costs a look at every row, and only stands in for an unknown opening.
-    told = all(client in opened for client in clients)
-    first = {} if told else _first_days(engine, as_of, day, tables)
-    for client, i in at.items():
-        since = opened.get(client, first.get(client))
-        if client in closed:
-            note[i] = Note.CLOSED
-        elif funded[i]:
-            young = since is not None and day - since < MIN_DAYS
-            note[i] = Note.NEW if young else Note.SCORED
+    unknown = np.isnan(since)
+    if unknown.any():
+        since[unknown] = _first_days(engine, as_of, day, tables, places)[unknown]
+    note = np.full(len(clients), Note.UNFUNDED, object)
+    note[funded] = Note.SCORED
+    note[funded & (day - since < MIN_DAYS)] = Note.NEW
+    note[closed] = Note.CLOSED
     return RiskSet(clients, note)
 
 
 _SEEN = "known_at <= $t and (gone_at is null or gone_at > $t)"
 
 
-def _with_balance(engine: Engine, as_of: datetime, day: int) -> list[str]:
+def _with_balance(engine: Engine, as_of: datetime, day: int) -> npt.NDArray[np.object_]:
     found = lake_query(
         engine,
         f"""select client_id from balance where {_SEEN} and day < {_date(day)}
         group by client_id having arg_max(coalesce(cash, 0) + coalesce(securities, 0), day) > 0""",
         t=as_of,
     )
-    return [str(c) for c in found["client_id"]]
+    return found["client_id"]
 
 
-def _first_days(engine: Engine, as_of: datetime, day: int, tables: set[str]) -> dict[str, int]:
+def _first_days(
+    engine: Engine, as_of: datetime, day: int, tables: set[str], places: Places
+) -> npt.NDArray[np.float64]:
+    """Day of each client's first activity, NaN without one."""
+    out = np.full(len(places), np.nan)
     parts = [
         f"select client_id, min({_local(engine, column)}) as d from {table} where {_SEEN} "
         + (f"and day < {_date(day)}" if column == "day" else 'and "at" < $t')
@@ -136,7 +136,7 @@ def _first_days(engine: Engine, as_of: datetime, day: int, tables: set[str]) -> 
         if table in tables
     ]
     if not parts:
-        return {}
+        return out
     found = lake_query(
         engine,
         "select client_id, min(d) - date '1970-01-01' as d from ("
@@ -144,31 +144,26 @@ def _first_days(engine: Engine, as_of: datetime, day: int, tables: set[str]) -> 
         + ") group by client_id",
         t=as_of,
     )
-    return {str(c): int(d) for c, d in zip(found["client_id"], found["d"], strict=True)}
+    places.put(out, found["client_id"], np.asarray(found["d"], np.float64))
+    return out
 
 
 def _profile(
-    engine: Engine, as_of: datetime, day: int, tables: set[str]
-) -> tuple[dict[str, int], set[str]]:
-    """Opening days, and the clients that are closed, by the newest profile known."""
-    if "client" not in tables:
-        return {}, set()
-    found = lake_query(
-        engine,
-        f"""select client_id, opened_on - date '1970-01-01' as opened,
+    engine: Engine, as_of: datetime, day: int, tables: set[str], places: Places
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Opening days (NaN: unknown), and which clients are closed, by the newest profile known."""
+    opened, closed = np.full(len(places), np.nan), np.zeros(len(places), np.bool_)
+    if "client" in tables:
+        found = lake_query(
+            engine,
+            f"""select client_id, (opened_on - date '1970-01-01')::double as opened,
             coalesce(closed_on <= {_date(day)}, false) or coalesce(status = 'closed', false) as shut
-        from client where {_SEEN} and valid_from <= $t
-        qualify row_number() over (partition by client_id order by valid_from desc) = 1""",
-        t=as_of,
-    )
-    rows = zip(found["client_id"], found["opened"], found["shut"], strict=True)
-    opened: dict[str, int] = {}
-    closed: set[str] = set()
-    for client, since, shut in rows:
-        if since is not None and since == since:  # a NaN stands for an unknown day
-            opened[str(client)] = int(since)
-        if shut:
-            closed.add(str(client))
+            from client where {_SEEN} and valid_from <= $t
+            qualify row_number() over (partition by client_id order by valid_from desc) = 1""",
+            t=as_of,
+        )
+        places.put(opened, found["client_id"], np.asarray(found["opened"], np.float64))
+        places.put(closed, found["client_id"], np.asarray(found["shut"], np.bool_))
     return opened, closed
 
 

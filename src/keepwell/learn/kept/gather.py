@@ -134,7 +134,7 @@ def trial_from(
             raise
         # Who stayed is known all the same.
         absent[ASSETS] = error.code
-        opening = assets_at(engine, cohort.since, {c: i for i, c in enumerate(who.clients)})
+        opening = assets_at(engine, cohort.since, who.clients)
         trial = Trial(
             who.treated, manager, outcome, opening, np.full(len(opening), np.nan),
             who.probability, None, worth,

@@ -35,8 +35,7 @@ def core_churn(reading: Reading) -> Answer:
         return Absent.TABLE
     month = reading.month
     at_risk = reading.at_start.at_risk
-    place = {client: i for i, client in enumerate(at_risk)}
-    assets = assets_at(reading.engine, month.start, place)
+    assets = assets_at(reading.engine, month.start, at_risk)
     core = [c for c, value in zip(at_risk, assets, strict=True) if value >= reading.core_amount]
     if not core:
         return Absent.ASSETS if not np.isfinite(assets).any() else Absent.ROWS

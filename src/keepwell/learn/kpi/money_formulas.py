@@ -28,7 +28,7 @@ def net_inflow(reading: Reading) -> Answer:
     engine, month = reading.engine, reading.month
     assert engine is not None
     clients = reading.at_start.clients
-    assets = assets_at(engine, month.start, {client: i for i, client in enumerate(clients)})
+    assets = assets_at(engine, month.start, clients)
     opening = float(np.nansum(assets))
     if opening <= 0:
         return Absent.ASSETS

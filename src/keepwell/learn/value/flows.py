@@ -84,7 +84,7 @@ def flows(
     if not since < until <= known:
         raise UsageError("value.span-empty", since=since.isoformat(), until=until.isoformat())
     place = {client: i for i, client in enumerate(clients)}
-    opening = assets_at(engine, since, place)
+    opening = assets_at(engine, since, clients)
     tables = engine.manifest.tables
     if "cash_flow" in tables:
         lacking = uncovered(engine, since, until)

@@ -63,8 +63,7 @@ def trial_of(
     past = None
     if found.basis is Basis.POSITIONS or not uncovered(engine, before, since):
         past = flows(engine, before, since, clients).net
-    place = {client: i for i, client in enumerate(clients)}
-    manager = np.array([boss or NOBODY for boss in managers(engine, since, place)], object)
+    manager = np.array([boss or NOBODY for boss in managers(engine, since, clients)], object)
     return Trial(
         treated, manager.astype(str), stayed, found.opening, found.net, predicted, past, worth,
         revenue_of(engine, since, until, clients, rates) if rates else {},

@@ -1,0 +1,326 @@
+"""What a night costs as the book grows: from a broker's files to indicators, scores and reasons.
+
+    python benchmarks/scale.py --clients 300000 1000000 3000000 --days 90 --markdown
+
+Every size is a simulated broker of its own. Every step runs in a process of its own, after a small
+broker has compiled the kernels and trained the model that all sizes are scored with. The tiles'
+peer is DuckDB: the same group-by of the same rows, unordered, written to Parquet, in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from keepwell.core.days import parse_as_of
+from keepwell.learn.ranking import PART, rank
+from keepwell.learn.report.build import risk_table
+from keepwell.learn.report.risk_files import write_risk_parquet
+from keepwell.learn.run import plan, train_version
+from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.indicators import INDICATORS
+from keepwell.observe.ingest import ingest
+from keepwell.observe.tile_build import DATASETS, query, register, zone_sql
+from keepwell.observe.tile_store import TileStore
+from keepwell.observe.workspace import Workspace
+from keepwell.warn.reason import explain
+from keepwell.warn.registry import ModelStore, ModelVersion
+from keepwell.world.files.write import write_world
+from keepwell.world.scenario import load_scenario
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks-scale.md"
+FIRST = date(2024, 1, 2)
+SEED, SHARD = 7, 300_000
+SHOWN = 0.05
+Steps = dict[str, dict[str, float]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure every size, print the table and, if asked, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, nargs="+", default=[300_000, 1_000_000, 3_000_000])
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument(
+        "--teacher", type=int, nargs=2, metavar=("CLIENTS", "DAYS"), default=[20_000, 400]
+    )
+    parser.add_argument("--work", type=Path, default=Path("build/bench-scale"))
+    parser.add_argument("--keep", action="store_true", help="leave the brokers on the disk")
+    parser.add_argument("--markdown", action="store_true", help=f"write {PAGE.name} in docs/")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    work = args.work.resolve()
+    if args.step:
+        print(json.dumps(STEPS[args.step](work, args.clients[0], args.days)))
+        return 0
+    work.mkdir(parents=True, exist_ok=True)
+    _child("teach", args, *args.teacher)
+    found = []
+    for clients in args.clients:
+        shutil.rmtree(work / str(clients), ignore_errors=True)
+        steps: Steps = {}
+        for step in ("world", "ingest", "tiles", "peer", "day", "night"):
+            steps |= _child(step, args, clients)
+        found.append({"clients": clients, **steps})
+        if not args.keep:
+            shutil.rmtree(work / str(clients))
+    text = page(found, args)
+    print(text)
+    if args.markdown:
+        PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _child(step: str, args: argparse.Namespace, clients: int, days: int | None = None) -> Steps:
+    command = [sys.executable, __file__, "--step", step, "--clients", str(clients),
+               "--days", str(days or args.days), "--work", str(args.work)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{step} of {clients} clients failed:\n{done.stderr}")
+    print(f"  {clients:,} clients: {step} done", file=sys.stderr, flush=True)
+    found: Steps = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def measured(into: Steps, name: str) -> Iterator[dict[str, float]]:
+    """Wall and CPU seconds of a block, and the process's peak of memory by its end."""
+    into[name] = {}
+    begin, used = time.perf_counter(), _cpu()
+    yield into[name]
+    into[name] |= {
+        "wall": time.perf_counter() - begin, "cpu": _cpu() - used, "peak": float(_peak()),
+    }  # fmt: skip
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _peak() -> int:
+    line = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()
+    return int(line[0]) * 1024
+
+
+def teach(work: Path, clients: int, days: int) -> Steps:
+    """A small broker's model, as `keepwell run` trains it."""
+    root = work / "teacher"
+    if not (root / ".keepwell" / "models").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        write_world(load_scenario("calm-year"), clients, days, SEED, root, start=FIRST)
+        workspace = Workspace.open(root)
+        ingest(workspace)
+        engine = LocalEngine.open(workspace)
+        train_version(workspace, engine, plan(workspace, engine))
+    return {}
+
+
+def world(work: Path, clients: int, days: int) -> Steps:
+    """The broker's files; those of the last day are held back."""
+    found: Steps = {}
+    root = work / str(clients)
+    with measured(found, "world") as told:
+        scenario = load_scenario("calm-year")
+        made = write_world(scenario, clients, days + 1, SEED, root, start=FIRST, shard_size=SHARD)
+        told["rows"] = float(sum(made.rows.values()))
+    _move(root, "data", "later", FIRST + timedelta(days=days))
+    return found
+
+
+def _move(root: Path, of: str, to: str, day: date) -> None:
+    for file in sorted((root / of).glob(f"*/{day}*.parquet")):
+        target = root / to / file.parent.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+
+
+def take_in(work: Path, clients: int, _days: int) -> Steps:
+    """The files into the lake."""
+    found: Steps = {}
+    with measured(found, "ingest"):
+        ingest(Workspace.open(work / str(clients)))
+    return found
+
+
+def tiles(work: Path, clients: int, _days: int) -> Steps:
+    """The tile store from the whole lake."""
+    found: Steps = {}
+    place = Workspace.open(work / str(clients))
+    with measured(found, "tiles"):
+        store = TileStore.open(place.tiles, place.lake, place.zone)
+    found["tiles"]["tiles"] = float(sum(len(s.rows.day) for s in store.base.values()))
+    return found
+
+
+def peer(work: Path, clients: int, _days: int) -> Steps:
+    """DuckDB: the same group-by of the same rows, in one pass, without order."""
+    found: Steps = {}
+    place = Workspace.open(work / str(clients))
+    store = TileStore.open(place.tiles, place.lake, place.zone)
+    connection = place.lake.connect(store.lake_manifest)
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute(f"SET temp_directory = '{work / 'spill'}'")
+    register(connection, store.clients, store.instruments)
+    zone = zone_sql(store.lake_manifest, place.zone, datetime.now(UTC))
+    out = work / "peer.parquet"
+    with measured(found, "duckdb tiles"):
+        for dataset in DATASETS.values():
+            sources = {t: f'"{t}"' for t in dataset.tables if t in store.lake_manifest.tables}
+            if sources:
+                plain = query(dataset, zone, sources, "")
+                inside, _, after = plain.rpartition(" ORDER BY ")
+                sql = inside + (")" if after.endswith(")") else "")
+                connection.execute(f"COPY ({sql}) TO '{out}' (FORMAT parquet)")
+    out.unlink()
+    return found
+
+
+def day(work: Path, clients: int, days: int) -> Steps:
+    """One more day: its files into the lake, then the tile store in step with it."""
+    found: Steps = {}
+    root = work / str(clients)
+    _move(root, "later", "data", FIRST + timedelta(days=days))
+    place = Workspace.open(root)
+    with measured(found, "day ingest"):
+        ingest(place)
+    with measured(found, "day tiles"):
+        TileStore.open(place.tiles, place.lake, place.zone)
+    return found
+
+
+def night(work: Path, clients: int, days: int) -> Steps:
+    """Tiles ready: all indicators of everybody written, everybody scored and written; reasons."""
+    found: Steps = {}
+    place = Workspace.open(work / str(clients))
+    version = _model(work)
+    as_of = parse_as_of((FIRST + timedelta(days=days + 1)).isoformat(), place.zone)
+    warm = LocalEngine.open(Workspace.open(work / "teacher"))
+    warm.compute(as_of, clients=warm.clients(as_of)[:10])  # kernels are loaded
+    with measured(found, "indicators"):
+        engine = LocalEngine.open(place)
+        written = _write_indicators(engine, as_of, work / "indicators.parquet")
+    trained, shown = version.trained, round(SHOWN * clients)
+    with measured(found, "scores"):
+        ranking = rank(engine, trained, version.definition, as_of, explained=0)
+        write_risk_parquet(work / "risk.parquet", risk_table(ranking, place.currency, version))
+    found["scores"]["scored"] = float(ranking.scored.sum())
+    found["indicators"] |= {"written": float(written), "indicators": float(len(INDICATORS))}
+    judged = ranking.vectors
+    assert judged is not None
+    first = judged.score.argsort(kind="stable")[::-1][:shown]
+    X, ids = judged.X[first], [judged.clients[i] for i in first]
+    with measured(found, "reasons"):
+        parts = trained.contributions(X, judged.names)
+        told = explain(parts, X, judged.names, ids, typical=judged.typical)
+    found["reasons"]["clients"] = float(len(told))
+    return found
+
+
+def _model(work: Path) -> ModelVersion:
+    version = ModelStore(Workspace.open(work / "teacher").models).latest()
+    assert version is not None
+    return version
+
+
+def _write_indicators(engine: LocalEngine, as_of: datetime, path: Path) -> int:
+    """Everybody's indicators as Parquet, part by part; the number of clients."""
+    clients = engine.clients(as_of)
+    writer: pq.ParquetWriter | None = None
+    for low in range(0, len(clients), PART):
+        frame = engine.compute(as_of, clients=clients[low : low + PART], dtype="float32")
+        columns = {name: frame.column(name) for name in frame.names}
+        table = pa.table({"client_id": pa.array(frame.clients, pa.string()), **columns})
+        if writer is None:
+            writer = pq.ParquetWriter(path, table.schema, use_dictionary=False, compression="zstd",
+                                      compression_level=1)  # fmt: skip
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+    return len(clients)
+
+
+STEPS: dict[str, Callable[[Path, int, int], Steps]] = {
+    "teach": teach, "world": world, "ingest": take_in, "tiles": tiles, "peer": peer, "day": day,
+    "night": night,
+}  # fmt: skip
+
+_ROWS = (
+    ("world", "simulating and writing the broker"), ("ingest", "ingest of all"),
+    ("tiles", "tile store, from nothing"), ("duckdb tiles", "DuckDB, the same group-by"),
+    ("day ingest", "one more day: ingest"), ("day tiles", "one more day: tile store"),
+    ("indicators", "indicators of everybody, written"), ("scores", "scores of everybody, written"),
+    ("reasons", "reasons of the first 5 %"),
+)  # fmt: skip
+
+
+def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
+    """The reference page."""
+    sizes = " ".join(str(one["clients"]) for one in found)
+    count = int(found[0]["indicators"]["indicators"])
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    lines = [
+        "# What a night costs as the book grows", "",
+        f"Made by `python benchmarks/scale.py --clients {sizes} --days {args.days} --markdown`.",
+        "",
+        (
+            f"Simulated brokers (scenario calm-year, seed {SEED}) of {args.days} days and one "
+            f"more; {count} indicators, float32; {machine}; load average at the end "
+            f"{os.getloadavg()[1]:.1f}. Wall and CPU in seconds, each step in a process of its "
+            "own but for the last three, which share one. Peak is resident memory, mapped files "
+            f"included. The model is of a broker of {args.teacher[0]:,} clients and "
+            f"{args.teacher[1]} days."
+        ), "",
+        "| clients | rows | tile rows | step | wall | CPU | CPU per client, µs | peak, GB |",
+        "|---:|---:|---:|---|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for one in found:
+        sized = (
+            f"| {one['clients']:,} | {one['world']['rows']:,.0f} | {one['tiles']['tiles']:,.0f} "
+        )
+        lines += [
+            f"{sized}| {title} | {one[step]['wall']:.1f} | {one[step]['cpu']:.1f} "
+            f"| {one[step]['cpu'] / one['clients'] * 1e6:.1f} | {one[step]['peak'] / 1e9:.2f} |"
+            for step, title in _ROWS
+        ]
+    return "\n".join([*lines, "", *goals(found), ""])
+
+
+def goals(found: list[dict[str, Any]]) -> list[str]:
+    """What was wanted, and what was measured."""
+    lines = ["| wanted | measured | |", "|---|---|---|"]
+
+    def tell(what: str, value: float, most: float, unit: str) -> None:
+        met = "met" if value <= most else "missed"
+        lines.append(f"| {what}, at most {most:g}{unit} | {value:.2f}{unit} | {met} |")
+
+    for one in found:
+        each, size = f"{one['clients']:,} clients: ", one["clients"]
+        if size == 3_000_000:
+            wall = one["indicators"]["wall"] + one["scores"]["wall"]
+            tell(f"{each}tiles ready to indicators and scores written", wall, 60, " s")
+            tell(f"{each}peak of it", one["scores"]["peak"] / 1e9, 12, " GB")
+            tell(f"{each}reasons of the first 5 %", one["reasons"]["wall"], 30, " s")
+        ratio = one["tiles"]["cpu"] / one["duckdb tiles"]["cpu"]
+        tell(f"{each}CPU of tiles over DuckDB's", ratio, 1.2, "")
+        per = one["day tiles"]["wall"] / size * 300_000
+        tell(f"{each}one more day's tiles, per 300,000 clients", per, 0.2, " s")
+    return lines
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
