@@ -28,7 +28,11 @@ LOOK_BACK: Final = 180
 """Days before the newest fact in which the rhythm is learned."""
 GOOD_FOR: Final = 30
 """Days for which what was learned holds."""
+ENOUGH: Final = 10
+"""Of fewer pauses nobody can say how long nine of ten last."""
 _SHARE: Final = 0.9
+_KEPT: Final = 20
+"""Longest pauses that are kept: more than holidays of half a year."""
 _LONGEST: Final = 1_500
 _SATURDAY: Final = 5
 
@@ -58,6 +62,18 @@ def known(workspace: Workspace) -> dict[str, int]:
     return {name: int(kept["days"]) for name, kept in _kept(workspace).items()}
 
 
+def long_pauses(workspace: Workspace) -> dict[str, tuple[tuple[date, date], ...]]:
+    """The longest pauses seen, by table: the days with facts before and after each.
+
+    Tables with fewer than `ENOUGH` pauses are left out, and those learned before these were kept.
+    """
+    return {
+        name: tuple((date.fromisoformat(a), date.fromisoformat(b)) for a, b in kept["long"])
+        for name, kept in _kept(workspace).items()
+        if len(kept["long"]) >= ENOUGH
+    }
+
+
 def learn(workspace: Workspace) -> None:
     """Learn the rhythm of tables of which none is known, or whose is old.
 
@@ -72,11 +88,12 @@ def learn(workspace: Workspace) -> None:
         if name not in TABLES or last is None:
             continue
         before = kept.get(name)
-        if before and last - date.fromisoformat(before["last"]) < timedelta(days=GOOD_FOR):
+        # What was learned before the longest pauses were kept is learned anew.
+        if before and before["long"] and last < _good_until(before):
             continue
-        days = _measured(workspace, name, state, last)
+        days, longest = _measured(workspace, name, state, last)
         if days is not None:
-            kept[name] = {"days": days, "last": last.isoformat()}
+            kept[name] = {"days": days, "last": last.isoformat(), "long": longest}
             changed = True
     if changed:
         with suppress(OSError):
@@ -88,18 +105,32 @@ def _kept(workspace: Workspace) -> dict[str, dict[str, Any]]:
     try:
         raw = json.loads((workspace.state / FILE_NAME).read_text(encoding="utf-8"))
         return {
-            str(name): {"days": int(found["days"]), "last": str(found["last"])}
+            str(name): {
+                "days": int(found["days"]),
+                "last": str(found["last"]),
+                "long": [[str(a), str(b)] for a, b in found.get("long", [])],
+            }
             for name, found in raw.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _measured(workspace: Workspace, table: str, state: TableState, last: date) -> int | None:
-    days = _fact_days(workspace, table, state, last)
+def _good_until(kept: dict[str, Any]) -> date:
+    return date.fromisoformat(kept["last"]) + timedelta(days=GOOD_FOR)
+
+
+def _measured(
+    workspace: Workspace, table: str, state: TableState, last: date
+) -> tuple[int | None, list[list[str]]]:
+    """Trading days that nine of ten pauses last at most, and the longest pauses."""
+    days = list(pairwise(_fact_days(workspace, table, state, last)))
     # Holidays are not known here; they are too few to move nine of ten.
-    gaps = sorted(max(1, count_open(a, b, weekday)) for a, b in pairwise(days))
-    return gaps[math.ceil(len(gaps) * _SHARE) - 1] if gaps else None
+    gaps = sorted(((max(1, count_open(a, b, weekday)), a, b) for a, b in days), reverse=True)
+    if not gaps:
+        return None, []
+    longest = [[a.isoformat(), b.isoformat()] for _, a, b in gaps[:_KEPT]]
+    return gaps[len(gaps) - math.ceil(len(gaps) * _SHARE)][0], longest
 
 
 def _fact_days(workspace: Workspace, table: str, state: TableState, last: date) -> list[date]:

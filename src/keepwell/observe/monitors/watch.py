@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from keepwell.core.days import day_number, to_date
 from keepwell.core.files import atomic_write
-from keepwell.observe import freshness
+from keepwell.observe import freshness, rhythm
 from keepwell.observe.contract import TABLES
 from keepwell.observe.coverage import covered_days
 from keepwell.observe.lake import open_duckdb
@@ -33,7 +34,7 @@ from keepwell.observe.monitors.incidents import Incident, settle
 from keepwell.observe.monitors.known import references, unknown_by_day
 from keepwell.observe.monitors.profile import Counts, Profile, profile_of
 from keepwell.observe.monitors.rules import Blocks, Judge, Unusual, blocks_of
-from keepwell.observe.rhythm import weekday
+from keepwell.observe.rhythm import count_open, weekday
 from keepwell.observe.today import Today, today_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ _TRADING: Final = 0.02
 """Rows on weekends, of all, that a table of trading days may have."""
 _OFTEN: Final = 0.8
 """Share of the weekdays on which such a table has rows."""
+_HOLIDAY: Final = 10
+"""Days that a long holiday lasts, weekends included."""
 _SOME: Final = 0.2
 """Share of its usual rows that it has at least on a trading day."""
 
@@ -269,7 +272,8 @@ def _open_days(profiles: Iterable[Profile]) -> Callable[[int], bool]:
     """Whether a day is a trading day, read from the tables that have none on weekends.
 
     No calendar is asked: a Monday to Friday on which most of these tables have next to no row is a
-    holiday. Of one such table alone nobody can say if it is that or a gap.
+    holiday; so are the first days after the newest of all their rows. Of one such
+    table alone nobody can say if it is that or a gap.
     """
     tables = [profile for profile in profiles if _trades(profile)]
     votes: Counter[int] = Counter()
@@ -280,7 +284,7 @@ def _open_days(profiles: Iterable[Profile]) -> Callable[[int], bool]:
 
     @cache
     def is_open(day: int) -> bool:
-        asked = sum(low <= day <= high for low, high in spans)
+        asked = sum(low <= day <= high + _HOLIDAY for low, high in spans)
         return weekday(to_date(day)) and (not asked or 2 * votes[day] >= asked)
 
     return is_open
@@ -313,7 +317,9 @@ def late(
     told = freshness.report(workspace, now, is_open, waiting)
     if is_open is None and any(table.standing == "stale" for table in told.tables):
         # Perhaps a holiday; calendars are slow to load, so only now.
-        told = freshness.report(workspace, now, _calendar(workspace), waiting)
+        is_open = _calendar(workspace)
+        told = freshness.report(workspace, now, is_open, waiting)
+    pauses = rhythm.long_pauses(workspace)
     for table in told.tables:
         rules = rules_of(workspace, table.table)
         if table.standing != "stale" or MonitorKind.FRESHNESS in rules.off:
@@ -321,9 +327,12 @@ def late(
         if table.newest is None or table.usual is None:
             continue
         said = workspace.mapping.tables.get(table.table)
-        seldom = table.usual - (said.delay_days if said else 0) >= 1
+        delay = said.delay_days if said else 0
+        seldom = table.usual - delay >= 1
         if seldom and table.behind <= 3 * table.usual + freshness.UNKNOWN:
             continue  # what comes now and then often pauses longer than nine of ten times
+        if table.behind - delay <= _seen(pauses.get(table.table), is_open or weekday):
+            continue
         right = accepted.get((table.table, MonitorKind.FRESHNESS, ""))
         if right is not None and table.newest <= right.until:
             continue  # somebody said that it ends there
@@ -334,6 +343,18 @@ def late(
             )
         )  # fmt: skip
     return found
+
+
+def _seen(pauses: Sequence[tuple[date, date]] | None, is_open: IsOpen) -> float:
+    """Trading days without a fact that were seen before, one more where not every day has one.
+
+    The second longest pause counts: the longest may have been a fault. Of tables with too few
+    pauses nobody can say what is usual, and nothing is late.
+    """
+    if pauses is None:
+        return math.inf
+    second = sorted(count_open(a, b, is_open) for a, b in pauses)[-2]
+    return 0 if second <= 1 else second
 
 
 def _calendar(workspace: Workspace) -> IsOpen:
