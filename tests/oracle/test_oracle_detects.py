@@ -167,7 +167,7 @@ def _with_instants(world: World, change: Callable[[datetime], datetime]) -> Worl
     tables = {}
     for name in EVENTS:
         table = world.tables[name]
-        values = [change(at) for at in table.column("at").to_pylist()]
+        values = [at and change(at) for at in table.column("at").to_pylist()]
         index = table.schema.get_field_index("at")
         tables[name] = table.set_column(index, "at", pa.array(values, pa.timestamp("us", "UTC")))
     return world.replace(tables=tables)

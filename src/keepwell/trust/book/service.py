@@ -82,8 +82,7 @@ def publish(
         before: called with the desk and the generation's number when all is written and nothing
             shown yet: the hold-out's draw.
         value_basis: what the values are made of; None where there are none.
-        along: called with the transaction that puts the generation in force and its number: what
-            must be there from the first moment on.
+        along: called with the transaction that puts the generation in force, and its number.
 
     Returns:
         The generation's number.
@@ -95,15 +94,13 @@ def publish(
         with frame.write() as tx:
             repo.abandon(tx)
         sweep(frame)
+        basis = dict(value_basis) if value_basis else None
         with frame.write() as tx:
-            number = repo.begin(
-                tx,
-                {
-                    "as_of": as_of, "model_version": model_version, "manifest": manifest,
-                    "state": "building", "created_at": tx.at, "clients": 0, "scored": 0,
-                    "value_basis": dict(value_basis) if value_basis else None,
-                },
-            )  # fmt: skip
+            number = repo.begin(tx, {
+                "as_of": as_of, "model_version": model_version, "manifest": manifest,
+                "state": "building", "created_at": tx.at, "clients": 0, "scored": 0,
+                "value_basis": basis,
+            })  # fmt: skip
         work = _Work(frame, number)
         work.load()
         for batch in rows:
