@@ -38,7 +38,7 @@ BAD_CELLS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
             "9999-12-31 23:59:59-08:00", "0000-01-01 00:00:00", "1899-12-31 00:00:00",
         )),
         ("2031-03-02 10:00:00", ("row.in-future",)),
-        ("2024-06-01 12:00:01", ("row.in-future",)),
+        ("2024-06-01 12:05:01", ("row.in-future",)),
         ("", ("cell.missing",)),
     ],
     "side": [("purchased", ("cell.not-in-list",)), ("", ("cell.missing",))],
