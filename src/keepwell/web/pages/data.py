@@ -57,6 +57,7 @@ REASON_TITLES: Final[dict[str, str]] = {
     "cell.below-zero": "Negative", "cell.control-character": "Control character",
     "cell.digits-lost": "Digits lost", "cell.excel-error": "Error of the workbook",
     "cell.formula": "Spreadsheet formula", "cell.merged": "Merged cells",
+    "cell.invisible-character": "Invisible character",
     "cell.missing": "Empty, but required", "cell.not-computed": "Formula without a value",
     "cell.no-zone": "Time without a zone", "cell.not-boolean": "Neither true nor false",
     "cell.not-date": "Not a date", "cell.not-decimal": "Not a decimal number",
