@@ -33,7 +33,7 @@ def short(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row whose texts are cut to what a person would read.
 
     Example:
-        >>> short({"id": "T1", "note": "x" * 5000})["note"][-24:]
+        >>> short({"id": "T1", "note": "x" * 5000})["note"][-25:]
         '…[5000 characters in all]'
     """
     most = min(LONGEST, max(20, _LONGEST_ROW // max(1, len(row))))
