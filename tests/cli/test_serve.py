@@ -14,6 +14,8 @@ from tests.crash.served import Process, ask, keepwell
 from tests.desk import write_workspace
 
 PASSWORD = "correct horse battery staple"
+LONGEST = 60.0
+"""Seconds until the desk has stopped, on a machine however busy; it waits for nobody."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -70,7 +72,7 @@ def test_a_desk_from_nothing_to_a_stop(place, start):
     address = process.address
     assert address.startswith("http://127.0.0.1:")
     assert ask(address, "GET", "/healthz").body == b"alive\n"
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while (ready := ask(address, "GET", "/readyz")).status != 200 and time.monotonic() < until:
         time.sleep(0.05)
     assert ready.json() == {
@@ -89,7 +91,7 @@ def test_a_desk_from_nothing_to_a_stop(place, start):
         time.sleep(0.2)
         code, took = process.stop()
     assert code == 0, process.errors
-    assert took < 5
+    assert took < LONGEST
     assert "Traceback" not in "".join(process.errors)
     assert PASSWORD not in "".join(process.errors)
 
@@ -120,7 +122,7 @@ def test_web_and_worker_apart(place, start):
     assert b"keepwell_workers 0.0" in ask(address, "GET", "/metrics").body
     worker = start("worker", *here, "--threads", "2", url=url)
     worker.says("keepwell works for Test broker")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         if b"keepwell_workers 1.0" in ask(address, "GET", "/metrics").body:
             break
@@ -133,7 +135,7 @@ def test_web_and_worker_apart(place, start):
     assert kept.getresponse().read() == b"alive\n"
     for process, sig in ((worker, signal.SIGTERM), (web, signal.SIGINT)):
         code, took = process.stop(sig)
-        assert (code, took < 5) == (0, True), process.errors
+        assert (code, took < LONGEST) == (0, True), process.errors
         assert "Traceback" not in "".join(process.errors)
     kept.close()
 
@@ -181,7 +183,7 @@ def test_a_server_that_is_down(root, start):
     waiting = start("serve", "-w", str(root), "--port", "0", url=url)
     assert "refused" in waiting.says("Waiting for the database: ")
     code, took = waiting.stop()
-    assert took < 5
+    assert took < LONGEST
     assert code != 0
     assert "Traceback" not in "".join(waiting.errors)
 

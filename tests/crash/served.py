@@ -76,7 +76,7 @@ class Process:
         """Where it serves."""
         return self.says(" on http://").split()[-1]
 
-    def stop(self, sig: int = signal.SIGTERM, timeout: float = 10) -> tuple[int, float]:
+    def stop(self, sig: int = signal.SIGTERM, timeout: float = 90) -> tuple[int, float]:
         """Tell it to stop; exit code and seconds."""
         begun = time.monotonic()
         self.popen.send_signal(sig)

