@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,17 @@ class Places:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def of(self, ids: Iterable[str]) -> Ints:
+    def of(self, ids: Sequence[str] | npt.NDArray[np.object_]) -> Ints:
         """Place of each id, int64 [n]; -1 for one that is not in the list."""
         asked = pa.array(ids, pa.string())
         found = pc.index_in(asked, value_set=self._ids).fill_null(-1)
         return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
     def put(
-        self, out: npt.NDArray[np.generic], ids: Iterable[str], values: npt.NDArray[np.generic]
+        self,
+        out: npt.NDArray[np.generic],
+        ids: Sequence[str] | npt.NDArray[np.object_],
+        values: npt.NDArray[np.generic],
     ) -> None:
         """Write values of ids to their places; of ids that are not in the list, nothing.
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from keepwell.core.days import local_day, midnight
 from keepwell.core.errors import DataError, UsageError
 from keepwell.core.money import minor_exponent
+from keepwell.core.places import Places
 from keepwell.learn.ranking import assets_at
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.tiles import BLANK
@@ -83,7 +84,7 @@ def flows(
     known = known_by or until
     if not since < until <= known:
         raise UsageError("value.span-empty", since=since.isoformat(), until=until.isoformat())
-    place = {client: i for i, client in enumerate(clients)}
+    places = Places(clients)
     opening = assets_at(engine, since, clients)
     tables = engine.manifest.tables
     if "cash_flow" in tables:
@@ -93,15 +94,15 @@ def flows(
                 "value.flows-uncovered", tables=", ".join(lacking),
                 since=since.isoformat(), until=until.isoformat(),
             )  # fmt: skip
-        net = _cash(engine, since, until, known, place)
-        moved, unpriced = _custody(engine, since, until, known, place)
+        net = _cash(engine, since, until, known, places)
+        moved, unpriced = _custody(engine, since, until, known, places)
         return Flows(clients, opening, net + moved, Basis.MOVEMENTS, unpriced)
     if not {"holding", "trade"} & set(tables):
         raise DataError("value.flows-unknown")
     before = engine.positions(since, known)
     after = engine.positions(until, known)
-    change = _by_client(place, after.clients, after.value_at(since), np.nan)
-    change = change - _by_client(place, before.clients, before.value_at(since), np.nan)
+    change = _by_client(places, after.clients, after.value_at(since), np.nan)
+    change = change - _by_client(places, before.clients, before.value_at(since), np.nan)
     return Flows(clients, opening, change, Basis.POSITIONS, 0)
 
 
@@ -125,14 +126,13 @@ def uncovered(engine: LocalEngine, since: datetime, until: datetime) -> list[str
 
 
 def _by_client(
-    place: dict[str, int],
-    clients: Sequence[object] | npt.NDArray[np.generic],
+    places: Places,
+    clients: Sequence[str] | npt.NDArray[np.object_],
     values: Array,
     fill: float,
 ) -> Array:
-    out = np.full(len(place), fill)
-    at = np.fromiter((place.get(str(c), -1) for c in clients), np.int64, len(clients))
-    out[at[at >= 0]] = np.asarray(values, np.float64)[at >= 0]
+    out = np.full(len(places), fill)
+    places.put(out, clients, np.asarray(values, np.float64))
     return out
 
 
@@ -143,7 +143,7 @@ _HAPPENED: Final = (
 
 
 def _cash(
-    engine: LocalEngine, since: datetime, until: datetime, known: datetime, place: dict[str, int]
+    engine: LocalEngine, since: datetime, until: datetime, known: datetime, places: Places
 ) -> Array:
     found = lake_query(
         engine,
@@ -154,15 +154,15 @@ def _cash(
         group by client_id order by client_id""",
         since=since, until=until, known=known, currency=engine.currency,
     )  # fmt: skip
-    return _by_client(place, found["client_id"], found["net"], 0.0)
+    return _by_client(places, found["client_id"], found["net"], 0.0)
 
 
 def _custody(
-    engine: LocalEngine, since: datetime, until: datetime, known: datetime, place: dict[str, int]
+    engine: LocalEngine, since: datetime, until: datetime, known: datetime, places: Places
 ) -> tuple[Array, int]:
     """Transfers of securities at opening prices, and how many have none."""
     if "custody_transfer" not in engine.manifest.tables:
-        return np.zeros(len(place)), 0
+        return np.zeros(len(places)), 0
     found = lake_query(
         engine,
         f"""select client_id, instrument_id,
@@ -170,16 +170,15 @@ def _custody(
         from custody_transfer where {_HAPPENED} order by client_id, instrument_id, transfer_id""",
         since=since, until=until, known=known,
     )  # fmt: skip
-    codes = {name: code for code, name in enumerate(engine.positions(since).instruments)}
     price = np.append(engine.prices(since), BLANK)
-    of = np.fromiter((codes.get(str(i), -1) for i in found["instrument_id"]), np.int64)
+    of = Places(engine.positions(since).instruments).of(found["instrument_id"])
     quantity = np.asarray(found["quantity"], np.float64)
     blind = (price[of] == BLANK) | np.isnan(quantity)
     divisor = 10.0 ** (16 - minor_exponent(engine.currency))
     worth = np.where(blind, 0.0, np.nan_to_num(quantity) * price[of].astype(np.float64) / divisor)
-    at = np.fromiter((place.get(str(c), -1) for c in found["client_id"]), np.int64)
+    at = places.of(found["client_id"])
     mine = at >= 0
     return (
-        np.bincount(at[mine], np.rint(worth[mine]), len(place)).astype(np.float64),
+        np.bincount(at[mine], np.rint(worth[mine]), len(places)).astype(np.float64),
         int((blind & mine).sum()),
     )
