@@ -20,6 +20,7 @@ from keepwell.warn.rfm import rfm_inputs
 from keepwell.warn.risk import Note
 from keepwell.warn.score import Capacity, fit_score
 from tests.learn.broker import PRICE, RANK, world
+from tests.warn.world import build
 
 LAST = date(2021, 12, 31)
 
@@ -112,6 +113,20 @@ def test_tiles_and_rows_tell_the_same_last_activity(done, engine, monkeypatch):
     said = last_activity(engine, ranking.as_of, ranking.clients)
     assert said == ranking.last_activity
     assert len(set(said)) > 3
+
+
+def test_the_newest_of_several_tables_is_the_last_activity(tmp_path):
+    _, engine = build(
+        tmp_path,
+        trade=[("t1", "A", date(2020, 1, 5), "I1", "buy", 1.0, None),
+               ("t2", "B", date(2020, 3, 9), "I1", "buy", 1.0, None)],
+        cash_flow=[("f1", "A", date(2020, 2, 7), "deposit", 5.0, None),
+                   ("f2", "B", date(2020, 2, 8), "deposit", 5.0, None),
+                   ("f3", "C", date(2020, 2, 9), "deposit", 5.0, None)],
+    )  # fmt: skip
+    at = parse_as_of("2020-04-01", engine.zone)
+    newest_days = [date(2020, 2, 7), date(2020, 3, 9), date(2020, 2, 9), None]
+    assert last_activity(engine, at, ["A", "B", "C", "nobody"]) == newest_days
 
 
 def test_activity_tables_and_their_columns_are_in_the_contract():
