@@ -5,7 +5,8 @@ Each is a thin door to the rooms behind it; a program needs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from keepwell.learn.explain import ClientExplanation
     from keepwell.learn.run import RunResult
     from keepwell.learn.value.book import ValueBook
+    from keepwell.observe.engines.base import Engine
+    from keepwell.observe.engines.export import Exported
     from keepwell.observe.engines.frame import IndicatorFrame
     from keepwell.observe.ingest import IngestReport
     from keepwell.warn.backtest import Backtest
@@ -98,6 +101,7 @@ def run(
     as_of: str | date | None = None,
     locale: str | None = None,
     progress: Progress | None = None,
+    opener: Callable[[Workspace], Engine] | None = None,
 ) -> RunResult:
     """Refresh, prove, train, rank and write the report; cheap to run again.
 
@@ -108,16 +112,75 @@ def run(
         as_of: ranking date; default: the mapping's, else the day after the newest data.
         locale: language of risk.csv and of the report's first view.
         progress: called with a line of text per step.
+        opener: opens the engine that computes, such as `spark`; default: this machine.
 
     Raises:
         DataError: nothing was ingested, or no training date has a mature label.
     """
     from keepwell.learn.run import run as verb
+    from keepwell.observe.engines.local import LocalEngine
     from keepwell.observe.spool_ingest import drain, waiting
 
     if waiting(workspace):
         drain(workspace)
-    return verb(workspace, as_of, locale, progress)
+    return verb(workspace, as_of, locale, progress, opener or LocalEngine.open)
+
+
+@contextmanager
+def spark(
+    master: str = "local[*]", buckets: int | None = None, settings: dict[str, str] | None = None
+) -> Iterator[Callable[[Workspace], Engine]]:
+    """An opener of engines on a Spark cluster, whose session ends with the block.
+
+    Args:
+        master: Spark's master, such as `spark://host:7077`.
+        buckets: parts of the clients; default: by the cluster's cores and the lake's rows.
+        settings: further settings of Spark, by name.
+
+    Example:
+        >>> with spark("spark://head:7077") as opener:  # doctest: +SKIP
+        ...     run(open("broker"), opener=opener)
+    """
+    from keepwell.observe.engines.spark import SparkEngine
+
+    opened: list[SparkEngine] = []
+
+    def opener(workspace: Workspace) -> Engine:
+        opened.append(SparkEngine.open(workspace, master, buckets, settings))
+        return opened[-1]
+
+    try:
+        yield opener
+    finally:
+        for engine in opened:
+            engine.close()
+
+
+def export(
+    workspace: Workspace,
+    as_of: Instant,
+    folder: str | Path | None = None,
+    indicators: Sequence[str] | None = None,
+    opener: Callable[[Workspace], Engine] | None = None,
+) -> Exported:
+    """Write everybody's indicators as a Delta table.
+
+    Args:
+        workspace: ingested before.
+        as_of: instant; a bare date is its beginning in the exchange's zone.
+        folder: of the table; default: `out/indicators` of the workspace.
+        indicators: ids; default: the catalogue.
+        opener: opens the engine that computes, such as `spark`; default: this machine.
+
+    Raises:
+        UsageError: an unknown indicator, or the folder holds something else.
+    """
+    from keepwell.observe.engines.export import export_indicators
+    from keepwell.observe.engines.local import LocalEngine
+
+    engine = (opener or LocalEngine.open)(workspace)
+    target = Path(folder) if folder is not None else workspace.out / "indicators"
+    return export_indicators(engine, as_of, target, indicators)
 
 
 def has_desk(workspace: Workspace) -> bool:

@@ -24,6 +24,7 @@ COMMANDS = (
     "kept",
     "explain",
     "indicators",
+    "compute",
     "lineage",
     "actions",
     "lake",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keepwell.cli.engine import BucketsOption, EngineName, EngineOption, MasterOption, chosen
 from keepwell.cli.monitors import show_findings
 from keepwell.cli.terminal import JsonOption, WorkspaceOption, say, write_json
 from keepwell.core.text import tr
@@ -38,6 +39,9 @@ def run(
             "--as-of is given.",
         ),
     ] = None,
+    engine: EngineOption = EngineName.LOCAL,
+    master: MasterOption = None,
+    buckets: BucketsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Refresh, prove, train, rank and write out/risk.csv, risk.parquet and report.html."""
@@ -47,8 +51,8 @@ def run(
     opened = open(workspace)
     wanted = publish if publish is not None else as_of is None and has_desk(opened)
     published: Published | None = None
-    with steps(quiet=as_json) as tell:
-        result = run(opened, as_of, progress=tell)
+    with chosen(engine, master, buckets) as opener, steps(quiet=as_json) as tell:
+        result = run(opened, as_of, progress=tell, opener=opener)
         if wanted:
             if tell:
                 tell(tr("Publish the scores to the desk"))

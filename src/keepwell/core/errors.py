@@ -29,6 +29,7 @@ from keepwell.core.messages import (
     rehearsal,
     script,
     sources,
+    spark,
     value,
     webhook,
 )
@@ -310,6 +311,7 @@ ERRORS: dict[str, str] = {
     **rehearsal.MESSAGES,
     **script.MESSAGES,
     **sources.MESSAGES,
+    **spark.MESSAGES,
     **value.MESSAGES,
     **webhook.MESSAGES,
 }

@@ -32,7 +32,7 @@ from keepwell.learn.run import RunResult
 from keepwell.learn.value.basis import CONFIDENCE, basis_of
 from keepwell.learn.value.book import ValueBook, value_ranking
 from keepwell.observe.contract import TABLES
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.lake import Lake, parquet_sql
 from keepwell.observe.manifest import Manifest
 from keepwell.observe.monitors.finding import Finding
@@ -117,7 +117,7 @@ def publish_run(frame: Frame, result: RunResult, *, weeks: Sequence[int] = WEEKS
 
 
 def publish_ranking(
-    frame: Frame, engine: LocalEngine, ranking: Ranking, version: ModelVersion
+    frame: Frame, engine: Engine, ranking: Ranking, version: ModelVersion
 ) -> Published:
     """Put scores in force without making panels: those of the publication before stay.
 
@@ -136,7 +136,7 @@ def publish_ranking(
 
 def _publish(
     frame: Frame,
-    engine: LocalEngine,
+    engine: Engine,
     ranking: Ranking,
     version: ModelVersion,
     book: ValueBook | None,
@@ -162,7 +162,7 @@ def _publish(
 
 
 def _valued(
-    frame: Frame, engine: LocalEngine, ranking: Ranking, version: ModelVersion
+    frame: Frame, engine: Engine, ranking: Ranking, version: ModelVersion
 ) -> ValueBook | None:
     """What the clients of the ranking are worth; None where no line of income is known."""
     try:

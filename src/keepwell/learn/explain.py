@@ -8,6 +8,7 @@ from typing import Any
 
 from keepwell.core.days import parse_as_of
 from keepwell.core.errors import DataError, UsageError
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.indicators.registry import model_inputs
 from keepwell.observe.workspace import Workspace
@@ -128,7 +129,7 @@ def explain_client(
     )  # fmt: skip
 
 
-def _ranked_at(workspace: Workspace, engine: LocalEngine, version: ModelVersion) -> datetime:
+def _ranked_at(workspace: Workspace, engine: Engine, version: ModelVersion) -> datetime:
     from keepwell.learn.run import RANKED_AT, plan
 
     if RANKED_AT in version.facts:
@@ -147,7 +148,7 @@ class _Explained:
 
 
 def _explained(
-    engine: LocalEngine, version: ModelVersion, client: str, at: datetime, clients: list[str]
+    engine: Engine, version: ModelVersion, client: str, at: datetime, clients: list[str]
 ) -> _Explained:
     data = unlabelled(engine, at, version.definition, clients=clients, extra=rfm_inputs)
     X = data.X[[clients.index(client)]]
@@ -161,7 +162,7 @@ def _explained(
 
 
 def _week_ago(
-    engine: LocalEngine, version: ModelVersion, client: str, at: datetime
+    engine: Engine, version: ModelVersion, client: str, at: datetime
 ) -> _Explained | None:
     before = at - timedelta(days=7)
     at_risk = risk_set(engine, before).at_risk

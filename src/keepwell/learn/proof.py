@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from keepwell.core.errors import DataError
 from keepwell.core.files import atomic_write
 from keepwell.learn.report import data as shown
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.warn.backtest import Backtest, backtest, training_dates
 from keepwell.warn.dataset import Progress
 from keepwell.warn.label import LabelDefinition
@@ -40,7 +40,7 @@ class Proof:
 
 
 def prove(
-    engine: LocalEngine,
+    engine: Engine,
     definition: LabelDefinition,
     dates: Sequence[datetime],
     test_at: datetime,
@@ -77,7 +77,7 @@ def prove(
 
 
 def kept_proof(
-    engine: LocalEngine,
+    engine: Engine,
     definition: LabelDefinition,
     dates: Sequence[datetime],
     test_at: datetime,
@@ -103,7 +103,7 @@ def kept_proof(
 
 
 def _place(
-    engine: LocalEngine,
+    engine: Engine,
     definition: LabelDefinition,
     usable: Sequence[datetime],
     test_at: datetime,
@@ -120,7 +120,7 @@ def _interval(estimate: Estimate) -> shown.Interval:
     return shown.Interval(estimate.value, estimate.low, estimate.high)
 
 
-def _shown(tested: Backtest, engine: LocalEngine) -> shown.Backtest:
+def _shown(tested: Backtest, engine: Engine) -> shown.Backtest:
     zone, found = engine.zone, tested.evaluation
     low, high = wilson(found.left, found.rows)
     return shown.Backtest(

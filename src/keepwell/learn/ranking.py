@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from keepwell.core.days import local_day, to_date
 from keepwell.core.places import Places
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators import INDICATORS
 from keepwell.observe.indicators.registry import Registry, indicator
 from keepwell.warn.backtest import RFM_COLUMNS, Trained
@@ -29,6 +30,9 @@ Array = npt.NDArray[np.float64]
 
 PART: Final = 250_000
 """Clients scored at a time: their inputs take a third of a gigabyte."""
+
+EXPLAINED: Final = 25_000
+"""Clients explained at a time."""
 
 TYPICAL: Final = 250_000
 """Clients, at most, of whom medians are taken: evenly drawn from larger books."""
@@ -114,7 +118,7 @@ class Ranking:
 
 
 def rank(
-    engine: LocalEngine,
+    engine: Engine,
     trained: Trained,
     definition: LabelDefinition,
     as_of: datetime,
@@ -140,7 +144,7 @@ def rank(
         vectors, where = judged.vectors, np.flatnonzero(risk.note == Note.SCORED)
         out["score"][where], out["probability"][where] = judged.score, sigmoid(judged.z)
         out["coverage"][where] = judged.coverage
-        explanations = _explain(trained, vectors)
+        explanations = _explain(engine, trained, vectors)
     clients = risk.clients
     return Ranking(
         as_of, clients, risk.note, out["score"], out["probability"], out["coverage"],
@@ -160,7 +164,7 @@ class _Judged:
 
 
 def _judge(
-    engine: LocalEngine,
+    engine: Engine,
     trained: Trained,
     definition: LabelDefinition,
     as_of: datetime,
@@ -168,30 +172,70 @@ def _judge(
     explained: int,
 ) -> _Judged:
     """Score clients part by part: only the numbers of those to be explained are kept."""
-    n, extra = len(clients), rfm_inputs if set(trained.names) & set(RFM_COLUMNS) else None
-    z, coverage = np.empty(n), np.empty(n)
-    names: tuple[str, ...] = ()
-    kept: list[Array] = []
-    rows: list[npt.NDArray[np.int64]] = []
-    drawn: list[Array] = []
+    n, places = len(clients), Places(clients)
     step = -(-n // TYPICAL)
-    for low in range(0, n, PART):
-        data = unlabelled(engine, as_of, definition, clients=clients[low : low + PART], extra=extra)
-        part, names = slice(low, low + len(data)), data.names
-        z[part] = trained.log_odds(data.X, names)
-        coverage[part] = data.columns([name for name in names if name in INDICATORS]).coverage()
-        likely = _chosen(trained.score(z[part]), z[part], explained)
-        kept.append(data.X[likely])
-        rows.append(low + likely)
-        drawn.append(data.X[-low % step :: step])
+    task = partial(
+        _score_part, trained=trained, definition=definition, as_of=as_of, explained=explained,
+        every=Places(clients[::step]) if step > 1 else None,
+    )  # fmt: skip
+    z, coverage = np.empty(n), np.empty(n)
+    parts: list[_Part] = []
+    rows: list[npt.NDArray[np.int64]] = []
+    for ids, found in engine.parts(task, clients, PART):
+        at = places.of(ids)
+        z[at], coverage[at] = found.z, found.coverage
+        parts.append(found)
+        rows.append(at[found.likely])
     score = trained.score(z)
     chosen = _chosen(score, z, explained)
-    X = np.concatenate(kept)[np.searchsorted(np.concatenate(rows), chosen)]
+    kept, at = np.concatenate([part.X for part in parts]), np.concatenate(rows)
+    order = np.argsort(at)
+    X = kept[order[np.searchsorted(at, chosen, sorter=order)]]
+    typical = medians(np.concatenate([part.drawn for part in parts]))
     vectors = Vectors(
-        [clients[i] for i in chosen], names, X, medians(np.concatenate(drawn)), score[chosen],
+        [clients[i] for i in chosen], parts[0].names, X, typical, score[chosen],
         sigmoid(z)[chosen],
     )  # fmt: skip
     return _Judged(z, score, coverage, vectors)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the clients, judged: log-odds and coverage of all; inputs of some.
+
+    Attributes:
+        z, coverage: float64 [n].
+        likely: places in the part of those that may have to be explained.
+        X: their inputs.
+        drawn: inputs of those of whom medians are taken.
+        names: of the inputs.
+    """
+
+    z: Array
+    coverage: Array
+    likely: npt.NDArray[np.int64]
+    X: Array
+    drawn: Array
+    names: tuple[str, ...]
+
+
+def _score_part(
+    engine: Engine,
+    clients: list[str],
+    *,
+    trained: Trained,
+    definition: LabelDefinition,
+    as_of: datetime,
+    explained: int,
+    every: Places | None,
+) -> _Part:
+    extra = rfm_inputs if set(trained.names) & set(RFM_COLUMNS) else None
+    data = unlabelled(engine, as_of, definition, clients=clients, extra=extra)
+    z = trained.log_odds(data.X, data.names)
+    coverage = data.columns([name for name in data.names if name in INDICATORS]).coverage()
+    likely = _chosen(trained.score(z), z, explained)
+    drawn = data.X if every is None else data.X[every.of(clients) >= 0]
+    return _Part(z, coverage, likely, data.X[likely], drawn, data.names)
 
 
 def _chosen(score: Array, z: Array, explained: int) -> npt.NDArray[np.int64]:
@@ -200,17 +244,23 @@ def _chosen(score: Array, z: Array, explained: int) -> npt.NDArray[np.int64]:
     return np.union1d(np.flatnonzero(score >= SCORES[2]), first)
 
 
-def _explain(trained: Trained, judged: Vectors) -> dict[str, Explanation]:
-    if not judged.clients:
-        return {}
-    found = explain(
-        trained.contributions(judged.X, judged.names), judged.X, judged.names, judged.clients,
-        typical=judged.typical,
-    )  # fmt: skip
-    return {e.client: e for e in found}
+def _explain(engine: Engine, trained: Trained, judged: Vectors) -> dict[str, Explanation]:
+    pieces = [
+        (judged.clients[low : low + EXPLAINED], judged.X[low : low + EXPLAINED])
+        for low in range(0, len(judged.clients), EXPLAINED)
+    ]
+    task = partial(_explain_piece, trained, judged.names, judged.typical)
+    return {e.client: e for found in engine.spread(task, pieces) for e in found}
 
 
-def assets_at(engine: LocalEngine, as_of: datetime, clients: Sequence[str]) -> Array:
+def _explain_piece(
+    trained: Trained, names: tuple[str, ...], typical: Array, piece: tuple[list[str], Array]
+) -> list[Explanation]:
+    clients, X = piece
+    return list(explain(trained.contributions(X, names), X, names, clients, typical=typical))
+
+
+def assets_at(engine: Engine, as_of: datetime, clients: Sequence[str]) -> Array:
     """Cash and securities of the newest balance, else the value of the positions; minor units."""
     places, out = Places(clients), np.full(len(clients), np.nan)
     positions = engine.positions(as_of)
@@ -244,9 +294,7 @@ for _table in ACTIVITY:
     _latest(_table)
 
 
-def last_activity(
-    engine: LocalEngine, as_of: datetime, clients: Sequence[str]
-) -> list[date | None]:
+def last_activity(engine: Engine, as_of: datetime, clients: Sequence[str]) -> list[date | None]:
     """Day of each client's newest activity before an instant, as known at it.
 
     It counts whatever the source's declared coverage: tiles answer where any is declared, the
@@ -274,7 +322,7 @@ def last_activity(
     return [dates.get(days) for days in ago.tolist()]
 
 
-def managers(engine: LocalEngine, as_of: datetime, clients: Sequence[str]) -> list[str | None]:
+def managers(engine: Engine, as_of: datetime, clients: Sequence[str]) -> list[str | None]:
     """The manager in charge of each client, by table `service`, else by the profile."""
     places, out = Places(clients), np.full(len(clients), None, object)
     for table in ("client", "service"):
@@ -282,7 +330,7 @@ def managers(engine: LocalEngine, as_of: datetime, clients: Sequence[str]) -> li
     return list(out)
 
 
-def newest(engine: LocalEngine, as_of: datetime, table: str, column: str) -> dict[str, Any]:
+def newest(engine: Engine, as_of: datetime, table: str, column: str) -> dict[str, Any]:
     """The value in force of a profile column at an instant, by client; without one, left out.
 
     Args:
@@ -295,7 +343,7 @@ def newest(engine: LocalEngine, as_of: datetime, table: str, column: str) -> dic
 
 
 def _newest(
-    engine: LocalEngine, as_of: datetime, table: str, column: str
+    engine: Engine, as_of: datetime, table: str, column: str
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[Any]]:
     """Clients, and the value in force of each."""
     if table not in engine.manifest.tables:

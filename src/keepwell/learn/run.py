@@ -22,6 +22,7 @@ from keepwell.learn.report import (
 )
 from keepwell.learn.report.build import report_data, risk_table
 from keepwell.observe.contract import TABLES
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.manifest import TableState
 from keepwell.observe.monitors.finding import Finding
@@ -41,6 +42,7 @@ from keepwell.warn.risk import risk_set
 from keepwell.warn.score import Capacity
 
 Progress = Callable[[str], None]
+Opener = Callable[[Workspace], Engine]
 
 HALF_YEAR = 180
 """Days of data before the first training date that is not configured."""
@@ -68,7 +70,7 @@ class RunResult:
     proof: Proof | None
     version: ModelVersion
     files: tuple[Path, ...]
-    engine: LocalEngine
+    engine: Engine
     findings: tuple[Finding, ...] = ()
 
 
@@ -91,7 +93,7 @@ class Plan:
     rank_at: datetime
 
 
-def plan(workspace: Workspace, engine: LocalEngine, as_of: str | date | None = None) -> Plan:
+def plan(workspace: Workspace, engine: Engine, as_of: str | date | None = None) -> Plan:
     """Decide the dates from keepwell.yaml and the data.
 
     Args:
@@ -124,7 +126,7 @@ def plan(workspace: Workspace, engine: LocalEngine, as_of: str | date | None = N
     return Plan(definition, _capacity(workspace), candidates, prove_at, rank_at)
 
 
-def default_dates(engine: LocalEngine, until: datetime) -> list[datetime]:
+def default_dates(engine: Engine, until: datetime) -> list[datetime]:
     """Training dates where keepwell.yaml names none: the first of every month.
 
     They begin half a year into the data, so that the windows have something to look back on.
@@ -141,7 +143,7 @@ def default_dates(engine: LocalEngine, until: datetime) -> list[datetime]:
     return date_series(midnight(day_number(first), engine.zone), until, "1mo", engine.zone)
 
 
-def _telling(engine: LocalEngine) -> dict[str, TableState]:
+def _telling(engine: Engine) -> dict[str, TableState]:
     """The tables present that tell of clients' doings or holdings."""
     return {
         name: state
@@ -150,7 +152,7 @@ def _telling(engine: LocalEngine) -> dict[str, TableState]:
     }
 
 
-def _after_data(engine: LocalEngine) -> datetime:
+def _after_data(engine: Engine) -> datetime:
     ends = []
     for state in _telling(engine).values():
         if isinstance(state.last, datetime):
@@ -169,7 +171,7 @@ def _capacity(workspace: Workspace) -> Capacity:
 
 def train_version(
     workspace: Workspace,
-    engine: LocalEngine,
+    engine: Engine,
     planned: Plan,
     proof: Proof | None = None,
     progress: Progress | None = None,
@@ -220,14 +222,14 @@ def _metrics(proof: Proof | None) -> dict[str, dict[str, object]]:
     return {model.code: dict(model.metrics) for model in proof.result.models}
 
 
-def _facts(proof: Proof | None, engine: LocalEngine, ranked_at: datetime) -> dict[str, object]:
+def _facts(proof: Proof | None, engine: Engine, ranked_at: datetime) -> dict[str, object]:
     facts: dict[str, object] = {RANKED_AT: ranked_at.isoformat()}
     if proof is not None:
         facts["tested_at"] = proof.test_at.astimezone(engine.zone).date().isoformat()
     return facts
 
 
-def _proof(workspace: Workspace, engine: LocalEngine, planned: Plan, say: Progress) -> Proof | None:
+def _proof(workspace: Workspace, engine: Engine, planned: Plan, say: Progress) -> Proof | None:
     """The proof, or None where no date can be tested: a young broker is ranked all the same."""
     if planned.prove_at is None:
         return None
@@ -253,6 +255,7 @@ def run(
     as_of: str | date | None = None,
     locale: str | None = None,
     progress: Progress | None = None,
+    opener: Opener = LocalEngine.open,
 ) -> RunResult:
     """Do the whole job and write out/risk.csv, out/risk.parquet and out/report.html.
 
@@ -261,6 +264,7 @@ def run(
         as_of: ranking date; default: the mapping's, else the day after the newest data.
         locale: language of risk.csv and of the report's first view.
         progress: called with a line of text per step.
+        opener: opens the engine that computes; default: the local one.
 
     Raises:
         DataError: nothing was ingested, or no training date has a mature label.
@@ -269,7 +273,7 @@ def run(
     for folder in (workspace.out, workspace.models, workspace.state / "proofs"):
         sweep(folder)
     say(tr("Refresh the tiles"))
-    engine = LocalEngine.open(workspace)
+    engine = opener(workspace)
     findings = watch(workspace).findings
     planned = plan(workspace, engine, as_of)
     proof = _proof(workspace, engine, planned, say)

@@ -64,29 +64,54 @@ def existence(
         corrected: the tables of which some rows do not count for ever.
         only: the clients asked about; default: all.
     """
-    parts = []
     if only is not None:
         connection.register("asked_arrow", pa.table({"id": pa.array(only, pa.string())}))
     mine = " AND t.client_id IN (SELECT id FROM asked_arrow)" if only is not None else ""
-    for table, relation in sources.items():
-        if table not in _ALSO and not (table in TABLES and TABLES[table].activity):
-            continue
-        begin, join = _begin(connection, table, relation, zone)
-        known = f"greatest({begin}, epoch_us(t.known_at))"
-        parts.append(
-            f"SELECT t.client_id AS id, min({known}) AS low, {NEVER_SEEN} AS high FROM {relation} "
-            f"AS t {join} WHERE t.gone_at IS NULL{mine} GROUP BY t.client_id"
-        )
-        if table in corrected:
-            parts.append(
-                f"SELECT DISTINCT t.client_id, {known}, epoch_us(t.gone_at) FROM {relation} "
-                f"AS t {join} WHERE t.gone_at IS NOT NULL{mine}"
-            )
+    telling = {table: relation for table, relation in sources.items() if tells(table)}
+    for table, relation in telling.items():
+        if TABLES[table].clock == "day":
+            _register_midnights(connection, table, relation, zone)
+    parts = lived_sql(telling, corrected, mine)
     if not parts:
         return Existence([], np.empty(0, np.int64), _NO_SPANS, [])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE lived AS {' UNION ALL '.join(parts)}")
     if only is not None:
         connection.unregister("asked_arrow")
+    return merged(connection)
+
+
+def tells(table: str) -> bool:
+    """Whether the rows of a table say that their client exists."""
+    return table in _ALSO or (table in TABLES and TABLES[table].activity)
+
+
+def lived_sql(sources: Mapping[str, str], corrected: Collection[str], more: str = "") -> list[str]:
+    """SELECTs of spans in which rows were valid: id, low, high, in microseconds since 1970.
+
+    Args:
+        sources: relation per lake table that tells of clients. One with close-of-day rows needs
+            the relation `midnights_<table>`: day, and the midnight after it (begin).
+        corrected: the tables of which some rows do not count for ever.
+        more: a further condition on `t`, beginning with AND.
+    """
+    parts = []
+    for table, relation in sources.items():
+        begin, join = _begin(table)
+        known = f"greatest({begin}, epoch_us(t.known_at))"
+        parts.append(
+            f"SELECT t.client_id AS id, min({known}) AS low, {NEVER_SEEN} AS high FROM {relation} "
+            f"AS t {join} WHERE t.gone_at IS NULL{more} GROUP BY t.client_id"
+        )
+        if table in corrected:
+            parts.append(
+                f"SELECT DISTINCT t.client_id, {known}, epoch_us(t.gone_at) FROM {relation} "
+                f"AS t {join} WHERE t.gone_at IS NOT NULL{more}"
+            )
+    return parts
+
+
+def merged(connection: duckdb.DuckDBPyConnection) -> Existence:
+    """Existence from the spans in a connection's relation `lived`: id, low, high."""
     connection.execute(_MERGED)
     found = connection.sql("SELECT id, seen FROM lives ORDER BY id").to_arrow_table()
     brief = connection.sql(_BRIEF).to_arrow_table().cast(_NO_SPANS.schema)
@@ -134,13 +159,10 @@ _DOUBTFUL: Final = f"""
     WHERE l.high < {NEVER_SEEN} AND l.low < o.seen ORDER BY l.id"""
 
 
-def _begin(
-    connection: duckdb.DuckDBPyConnection, table: str, relation: str, zone: ZoneInfo
-) -> tuple[str, str]:
+def _begin(table: str) -> tuple[str, str]:
     """SQL of the microsecond from which a row has happened, and the join that it needs."""
     clock = TABLES[table].clock
     if clock == "day":
-        _register_midnights(connection, table, relation, zone)
         return "d.begin", f"JOIN midnights_{table} AS d ON d.day = {date_day('t.day')}"
     return (f"epoch_us(t.{clock}) + 1" if clock else "epoch_us(t.known_at)"), ""
 

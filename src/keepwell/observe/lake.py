@@ -19,7 +19,7 @@ Example:
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,23 +152,7 @@ class Lake:
         delta = self.delta(table.name, state.version)
         files = self._paths(table.name, delta)
         present = {field.name for field in delta.schema().fields}
-        shown = [*table.columns, *SYSTEM_COLUMNS[:3]]
-        columns = ", ".join(_column_sql(column, present) for column in shown)
-        rows = parquet_sql(files, table)
-        if not state.corrected:
-            return f"select {columns}, cast(null as timestamptz) as gone_at from {rows}"
-        # A correction may become known before an earlier one does: any higher revision counts.
-        key = ", ".join(f'"{name}"' for name in table.key)
-        gone = (
-            f"min(known_at) over (partition by {key} order by revision "
-            "rows between 1 following and unbounded following)"
-        )
-        if DELETED.name not in present:
-            return f"select {columns}, {gone} as gone_at from {rows}"
-        return (
-            f"select * exclude (deleted) from (select {columns}, {gone} as gone_at, deleted "
-            f"from {rows}) where deleted is not true"
-        )
+        return rows_sql(table, state, parquet_sql(files, table), present)
 
     @contextmanager
     def writer(self, wait: float = 0.0) -> Iterator[LakeWriter]:
@@ -184,6 +168,33 @@ class Lake:
 
         with locked(self.root, wait):
             yield LakeWriter(self)
+
+
+def rows_sql(table: Table, state: TableState, rows: str, present: Collection[str]) -> str:
+    """The rows of a table as views show them: with `gone_at`, and without deletions.
+
+    Args:
+        table: which.
+        state: what the manifest says of it.
+        rows: a FROM item of all that is stored.
+        present: the columns that it has.
+    """
+    shown = [*table.columns, *SYSTEM_COLUMNS[:3]]
+    columns = ", ".join(_column_sql(column, present) for column in shown)
+    if not state.corrected:
+        return f"select {columns}, cast(null as timestamptz) as gone_at from {rows}"
+    # A correction may become known before an earlier one does: any higher revision counts.
+    key = ", ".join(f'"{name}"' for name in table.key)
+    gone = (
+        f"min(known_at) over (partition by {key} order by revision "
+        "rows between 1 following and unbounded following)"
+    )
+    if DELETED.name not in present:
+        return f"select {columns}, {gone} as gone_at from {rows}"
+    return (
+        f"select * exclude (deleted) from (select {columns}, {gone} as gone_at, deleted "
+        f"from {rows}) where deleted is not true"
+    )
 
 
 def open_duckdb(threads: int | None = None, memory: str = "2GB") -> duckdb.DuckDBPyConnection:
@@ -214,7 +225,7 @@ def parquet_sql(files: list[str], table: Table) -> str:
     return f"read_parquet([{listed}], union_by_name = true)"
 
 
-def _column_sql(column: Column, present: set[str]) -> str:
+def _column_sql(column: Column, present: Collection[str]) -> str:
     if column.name in present:
         return f'"{column.name}"'
     # The table was written under an older contract: nothing is known of this column.

@@ -95,7 +95,9 @@ def register(
         connection.unregister(f"{name}_arrow")
 
 
-def query(dataset: Dataset, zone: ZoneSql, sources: Mapping[str, str], where: str) -> str:
+def query(
+    dataset: Dataset, zone: ZoneSql, sources: Mapping[str, str], where: str, coded: bool = True
+) -> str:
     """The SELECT of a dataset's rows.
 
     Args:
@@ -103,6 +105,7 @@ def query(dataset: Dataset, zone: ZoneSql, sources: Mapping[str, str], where: st
         zone: local days.
         sources: relation per lake table that is there.
         where: condition on `t` and `e`.
+        coded: give the codes of clients, in order; else their ids, in no order.
     """
     if dataset.spec is None:
         sql = position_sql(
@@ -111,12 +114,13 @@ def query(dataset: Dataset, zone: ZoneSql, sources: Mapping[str, str], where: st
             sources.get("trade"),
             (where, where),
             sources.get("first_purchase"),
+            coded,
         )
         return (
             "SELECT code, day, known, gone, instrument AS m_instrument, kind AS m_kind, "
             f"quantity AS m_quantity, money AS m_money FROM ({sql})"
         )
-    sql = tile_sql(dataset.spec, zone, sources[dataset.tables[0]], where)
+    sql = tile_sql(dataset.spec, zone, sources[dataset.tables[0]], where, coded)
     return sql if dataset.entity == "clients" else sql.replace("JOIN entities", "JOIN instruments")
 
 

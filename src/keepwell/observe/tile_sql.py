@@ -110,7 +110,9 @@ def date_day(column: str) -> str:
     return f"date_diff('day', DATE '1970-01-01', {column})"
 
 
-def tile_sql(spec: TileSpec, zone: ZoneSql, source: str, where: str = "") -> str:
+def tile_sql(
+    spec: TileSpec, zone: ZoneSql, source: str, where: str = "", coded: bool = True
+) -> str:
     """The tile rows of one table.
 
     Args:
@@ -118,23 +120,30 @@ def tile_sql(spec: TileSpec, zone: ZoneSql, source: str, where: str = "") -> str
         zone: local days.
         source: relation of contract rows with known_at and gone_at.
         where: condition on `t` (the rows) and `e` (the dictionary: id, code).
+        coded: give codes of the dictionary, in order; else `code` is the entity's id, in no order.
 
     Returns:
         A SELECT of code, day, known, gone and one column per measure (whole numbers; real ones
         float64), sorted by code, day, known, gone. The dictionary is the relation `entities`.
     """
+    code, join, order = _entity(spec.entity, "code, tile_day, tile_known, tile_gone", coded)
     day = zone.day("epoch_us(t.at)") if spec.clock == "at" else date_day("t.day")
     measures = ", ".join(_measure(spec, i) for i in range(len(spec.measures)))
     hour = f"{zone.hour('epoch_us(t.at)')} AS tile_hour, " if "tile_hour" in measures else ""
     return (
-        f"WITH rows AS (SELECT e.code AS code, {day} AS tile_day, {hour}"
+        f"WITH rows AS (SELECT {code} AS code, {day} AS tile_day, {hour}"
         f"{zone.known('t.known_at')} AS tile_known, {zone.gone('t.gone_at')} AS tile_gone, t.* "
-        f"FROM {source} AS t JOIN entities AS e ON e.id = t.{spec.entity}"
-        f"{' WHERE ' + where if where else ''}) "
+        f"FROM {source} AS t{join}{' WHERE ' + where if where else ''}) "
         f"SELECT code, tile_day AS day, tile_known AS known, tile_gone AS gone, {measures} "
-        "FROM rows GROUP BY code, tile_day, tile_known, tile_gone "
-        "ORDER BY code, tile_day, tile_known, tile_gone"
+        f"FROM rows GROUP BY code, tile_day, tile_known, tile_gone{order}"
     )
+
+
+def _entity(column: str, keys: str, coded: bool) -> tuple[str, str, str]:
+    """What stands for a row's entity, the join it needs, and the order of the result."""
+    if not coded:
+        return f"t.{column}", "", ""
+    return "e.code", f" JOIN entities AS e ON e.id = t.{column}", f" ORDER BY {keys}"
 
 
 def _measure(spec: TileSpec, i: int) -> str:
@@ -152,6 +161,7 @@ def position_sql(
     trade: str | None,
     where: Sequence[str] = ("", ""),
     first: str | None = None,
+    coded: bool = True,
 ) -> str:
     """Position rows: holdings at a day's close, signed trades per day, known first purchases.
 
@@ -161,6 +171,7 @@ def position_sql(
         trade: relation of trade rows, or None.
         where: conditions on `t` and `e`, of holdings and of the others.
         first: relation of first_purchase rows, or None.
+        coded: as in `tile_sql`; instruments have codes either way.
 
     Returns:
         A SELECT of code, day, known, gone, instrument (code), kind, quantity (10^-8 units), money
@@ -172,7 +183,7 @@ def position_sql(
     if holding:
         cost = "CASE WHEN t.cost > 0 THEN t.cost END"
         what = ("t.quantity", str(SNAPSHOT), cost)
-        parts.append(_position_part(zone, holding, date_day("t.day"), where[0], what))
+        parts.append(_position_part(zone, holding, date_day("t.day"), where[0], what, coded))
     if trade:
         kind = (
             f"CASE WHEN t.quantity IS NULL THEN {TRADED_UNKNOWN} "
@@ -181,28 +192,29 @@ def position_sql(
         signed = "CASE WHEN t.side = 'sell' THEN -t.quantity ELSE t.quantity END"
         day = zone.day("epoch_us(t.at)")
         what = (f"coalesce({signed}, 0)", kind, "t.amount")
-        parts.append(_position_part(zone, trade, day, where[1], what))
+        parts.append(_position_part(zone, trade, day, where[1], what, coded))
     if first:
         what = ("0", str(FIRST), "CAST(NULL AS BIGINT)")
-        parts.append(_position_part(zone, first, zone.day("epoch_us(t.at)"), where[1], what))
+        day = zone.day("epoch_us(t.at)")
+        parts.append(_position_part(zone, first, day, where[1], what, coded))
     keys = "code, day, known, gone, instrument, kind"
+    *_, order = _entity("client_id", "code, instrument, day, kind, known, gone", coded)
     return (
         f"SELECT {keys}, CAST(sum(quantity) AS BIGINT) AS quantity, "
         "CASE WHEN count(money) = count(*) THEN CAST(sum(money) AS BIGINT) END AS money "
-        f"FROM ({' UNION ALL '.join(parts)}) AS rows GROUP BY {keys} "
-        "ORDER BY code, instrument, day, kind, known, gone"
+        f"FROM ({' UNION ALL '.join(parts)}) AS rows GROUP BY {keys}{order}"
     )
 
 
 def _position_part(
-    zone: ZoneSql, source: str, day: str, where: str, what: tuple[str, str, str]
+    zone: ZoneSql, source: str, day: str, where: str, what: tuple[str, str, str], coded: bool
 ) -> str:
     quantity, kind, money = what
+    code, join, _ = _entity("client_id", "", coded)
     return (
-        f"SELECT e.code AS code, {day} AS day, {zone.known('t.known_at')} AS known, "
+        f"SELECT {code} AS code, {day} AS day, {zone.known('t.known_at')} AS known, "
         f"{zone.gone('t.gone_at')} AS gone, i.code AS instrument, {kind} AS kind, "
-        f"{quantity} AS quantity, {money} AS money FROM {source} AS t "
-        "JOIN entities AS e ON e.id = t.client_id "
+        f"{quantity} AS quantity, {money} AS money FROM {source} AS t{join} "
         f"JOIN instruments AS i ON i.id = t.instrument_id{' WHERE ' + where if where else ''}"
     )
 

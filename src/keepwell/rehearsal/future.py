@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keepwell.core.days import midnight
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.ingest import ingest
 from keepwell.observe.workspace import Workspace
@@ -86,7 +87,7 @@ class Future:
             self.tally.end()
         self.live()
 
-    def read(self, *, keep: bool = True) -> LocalEngine:
+    def read(self, *, keep: bool = True) -> Engine:
         """Read what was delivered since the last time into the lake.
 
         Args:

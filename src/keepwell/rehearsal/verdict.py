@@ -17,7 +17,7 @@ from keepwell.learn.outcome.read import stayed
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.value.retained import ASSETS, CLIENTS, retained
 from keepwell.learn.value.trial import trial_of
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.rehearsal.future import Future
 from keepwell.rehearsal.rivals import Spent
 from keepwell.rehearsal.truth import Tally, difference
@@ -137,7 +137,7 @@ def judge(
 
 def estimate(
     future: Future,
-    engine: LocalEngine,
+    engine: Engine,
     arms: tuple[Flags, Flags],
     opening: Ranking,
     until: datetime,

@@ -23,6 +23,7 @@ from keepwell.learn.kpi.estimate import Absent, Figure
 from keepwell.learn.kpi.formula import DeskFacts, Month, Reading
 from keepwell.learn.kpi.formulas import FORMULAS
 from keepwell.learn.kpi.review import Reached, before, misses, run_of
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.trust.access.policy import SYSTEM, Role
 from keepwell.trust.evidence.policy import EvidenceKind
@@ -69,7 +70,7 @@ def compute(
     spans = complete_months(frame, frame.now(), months)
     pinned = frame.workspace.lake.manifest()
     manifest = pinned.id if pinned else None
-    engine: LocalEngine | None = None
+    engine: Engine | None = None
     with frame.read() as tx:
         known = {(v.kpi_id, v.version, v.month): v for v in repo.values(tx, since=spans[0].first)}
     stored = 0
@@ -88,7 +89,7 @@ def compute(
     return stored
 
 
-def _engine(frame: Frame) -> LocalEngine | None:
+def _engine(frame: Frame) -> Engine | None:
     try:
         return LocalEngine.open(frame.workspace)
     except DataError:
@@ -99,9 +100,7 @@ def _wanted(value: KpiValue | None, manifest: int | None) -> bool:
     return value is None or (value.absent is not None and value.manifest != manifest)
 
 
-def _compute_month(
-    frame: Frame, month: Month, wanted: Sequence[Kpi], engine: LocalEngine | None
-) -> int:
+def _compute_month(frame: Frame, month: Month, wanted: Sequence[Kpi], engine: Engine | None) -> int:
     with frame.read() as tx:
         facts = desk_facts(tx, month)
     reading = Reading(month, facts, engine, frame.settings.kpi.core_amount)

@@ -21,7 +21,7 @@ from keepwell.learn.experiment import repo
 from keepwell.learn.experiment.doors import COUNTERS
 from keepwell.learn.outcome.read import stayed
 from keepwell.learn.value.flows import flows
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.warn.label import covered, lake_query
 
 Array = npt.NDArray[np.float64]
@@ -63,12 +63,12 @@ def desk_counts(tx: Tx, since: datetime, until: datetime) -> dict[str, dict[str,
     return {name: counter(tx, since, until) for name, counter in sorted(counters.items())}
 
 
-def left(engine: LocalEngine, batch: Batch, now: datetime) -> Array:
+def left(engine: Engine, batch: Batch, now: datetime) -> Array:
     """1 for clients who left within the horizon, 0 who stayed, NaN not known or not counted [n]."""
     return 1.0 - stayed(engine, batch.drawn_at, batch.matures_at, batch.clients, now)
 
 
-def net_flow(engine: LocalEngine, batch: Batch, now: datetime) -> Array | None:
+def net_flow(engine: Engine, batch: Batch, now: datetime) -> Array | None:
     """Market-neutral net flow within the horizon, minor units [n]; None: the lake cannot tell."""
     try:
         found = flows(engine, batch.drawn_at, batch.matures_at, batch.clients, now)
@@ -82,7 +82,7 @@ _TABLES: Final = {"complaints": "complaint", "trades": "trade"}
 
 
 def harms(
-    engine: LocalEngine, batches: Sequence[Batch], now: datetime, metrics: Sequence[str]
+    engine: Engine, batches: Sequence[Batch], now: datetime, metrics: Sequence[str]
 ) -> dict[str, Array]:
     """Counts within the horizon, or until now, by metric; those that nobody counts are left out.
 
@@ -102,7 +102,7 @@ def harms(
 
 
 def _counter(
-    engine: LocalEngine, metric: str, batches: Sequence[Batch], now: datetime
+    engine: Engine, metric: str, batches: Sequence[Batch], now: datetime
 ) -> Callable[[Batch], Mapping[str, float]] | None:
     if all(metric in batch.known for batch in batches):
         return lambda batch: batch.known[metric]
@@ -114,7 +114,7 @@ def _counter(
     return lambda batch: _of_lake(engine, table, batch, now)
 
 
-def _reaches(engine: LocalEngine, table: str, since: datetime, until: datetime) -> bool:
+def _reaches(engine: Engine, table: str, since: datetime, until: datetime) -> bool:
     """Whether a table tells of a span: declared complete for it, or else learning since it began.
 
     What is missing in a table that is not complete is missing in all arms alike.
@@ -128,7 +128,7 @@ def _reaches(engine: LocalEngine, table: str, since: datetime, until: datetime) 
     return state.last_known_at is not None and state.last_known_at >= since
 
 
-def _of_lake(engine: LocalEngine, table: str, batch: Batch, now: datetime) -> dict[str, float]:
+def _of_lake(engine: Engine, table: str, batch: Batch, now: datetime) -> dict[str, float]:
     found = lake_query(
         engine,
         f"""select client_id, count(*)::double as n from {table}

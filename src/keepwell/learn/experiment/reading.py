@@ -38,6 +38,7 @@ from keepwell.learn.experiment.ratio import RatioCheck, check
 from keepwell.learn.experiment.readout import Effect, ReadOut, read_out
 from keepwell.learn.experiment.schema import LookIn
 from keepwell.learn.experiment.service import asked_of, design_of, end, planned_of, read
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.trust.access.policy import Actor
 from keepwell.trust.evidence.policy import EvidenceKind
@@ -212,7 +213,7 @@ def _prove(tx: Tx, material: Material, made: ExperimentLook) -> None:
         ))  # fmt: skip
 
 
-def _examined(engine: LocalEngine, material: Material) -> Found:
+def _examined(engine: Engine, material: Material) -> Found:
     design, planned = material.design, planned_of(material.row)
     everybody = [row for batch in material.batches for row in batch.rows]
     ratio = _ratio(design, everybody)
@@ -285,7 +286,7 @@ def _ratio(design: Experiment, rows: Sequence[Any]) -> RatioCheck:
     )  # fmt: skip
 
 
-def _outcomes(engine: LocalEngine, material: Material) -> tuple[Array, list[Any]]:
+def _outcomes(engine: Engine, material: Material) -> tuple[Array, list[Any]]:
     """Who left, of those whose horizon is over, and their rows."""
     ripe = [batch for batch in material.batches if batch.matures_at <= material.at]
     if not ripe:
@@ -327,7 +328,7 @@ def _day(at: datetime) -> str:
 
 
 def _guardrails(
-    engine: LocalEngine, material: Material, rows: Sequence[Any], planned: int,
+    engine: Engine, material: Material, rows: Sequence[Any], planned: int,
     result: dict[str, Any],
 ) -> bool:  # fmt: skip
     """Read harm over all who were drawn; whether any is certain."""
@@ -375,7 +376,7 @@ def _columns(rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def _flow(
-    engine: LocalEngine, material: Material, known: Any, data: Mapping[str, Any]
+    engine: Engine, material: Material, known: Any, data: Mapping[str, Any]
 ) -> ReadOut | None:
     """Net flow of those whose outcome counts; None where the lake cannot tell all of it."""
     ripe = [batch for batch in material.batches if batch.matures_at <= material.at]

@@ -29,7 +29,7 @@ from keepwell.learn.value.margin import INCOME, margins
 from keepwell.learn.value.rates import Rates
 from keepwell.learn.value.retained import ASSETS, VALUE, Trial
 from keepwell.learn.value.trial import NOBODY, revenue_of, trial_of
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.label import all_known
 from keepwell.warn.registry import ModelStore
@@ -100,7 +100,7 @@ def _some(given: Drawn, keep: npt.NDArray[np.bool_]) -> Drawn:
 
 
 def trial_from(
-    workspace: Workspace, engine: LocalEngine, cohort: Cohort, until: datetime, now: datetime
+    workspace: Workspace, engine: Engine, cohort: Cohort, until: datetime, now: datetime
 ) -> tuple[Trial, dict[str, str]]:
     """What became of the cohort, and which measures cannot be had.
 
@@ -144,7 +144,7 @@ def trial_from(
 
 
 def worth_of(
-    workspace: Workspace, engine: LocalEngine, cohort: Cohort, rates: Rates
+    workspace: Workspace, engine: Engine, cohort: Cohort, rates: Rates
 ) -> tuple[Array | None, Lack | None]:  # fmt: skip
     """What each client would take away by leaving, as of the draw; None with the reason.
 
@@ -172,7 +172,7 @@ def worth_of(
 
 
 def year_revenue(
-    workspace: Workspace, engine: LocalEngine, cohort: Cohort, until: datetime
+    workspace: Workspace, engine: Engine, cohort: Cohort, until: datetime
 ) -> dict[str, Any]:
     """What the clients drawn bring in a year, as known at the end of the span.
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keepwell.core.days import add_span, local_day, midnight
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.warn.label import all_known
 
 CONFIDENCE: Final = 0.95
@@ -75,7 +75,7 @@ def manager_of(stratum: str) -> str:
     return stratum.rpartition("/")[0]
 
 
-def complete_until(engine: LocalEngine, now: datetime) -> int:
+def complete_until(engine: Engine, now: datetime) -> int:
     """The first day that the lake is not complete for, as a day number; never after today.
 
     The earliest end of what is declared complete, and of what has arrived: trades arrive late by
@@ -104,13 +104,13 @@ def complete_until(engine: LocalEngine, now: datetime) -> int:
     return min(bound, arrived)
 
 
-def _day(moment: Any, engine: LocalEngine) -> int:
+def _day(moment: Any, engine: Engine) -> int:
     from keepwell.core.days import day_number
 
     return local_day(moment, engine.zone) if isinstance(moment, datetime) else day_number(moment)
 
 
-def span_of(engine: LocalEngine, since: datetime, first_open: int) -> tuple[datetime, int]:
+def span_of(engine: Engine, since: datetime, first_open: int) -> tuple[datetime, int]:
     """The longest span of whole days from an instant that ends before a day's beginning.
 
     Args:

@@ -22,7 +22,7 @@ from keepwell.learn.kept.model import KeptProof
 from keepwell.learn.kept.policy import Fault, complete_until, span_of
 from keepwell.learn.kept.readout import read_out
 from keepwell.learn.value.flows import Basis
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.trust.access.policy import SYSTEM, Actor
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.service import record
@@ -37,7 +37,7 @@ FORMAT: Final = 1
 
 def prove_kept(
     frame: Frame,
-    engine: LocalEngine,
+    engine: Engine,
     *,
     period: str | None = None,
     until: datetime | date | str | None = None,
@@ -91,7 +91,7 @@ def _cohort(tx: Tx, period: str | None) -> Cohort:
 
 
 def _span(
-    engine: LocalEngine, cohort: Cohort, until: datetime | date | str | None, now: datetime
+    engine: Engine, cohort: Cohort, until: datetime | date | str | None, now: datetime
 ) -> tuple[datetime, int]:
     zone, bound = engine.zone, complete_until(engine, now)
     end, days = span_of(engine, cohort.since, bound)
@@ -118,7 +118,7 @@ def _fault(cohort: Cohort) -> Fault | None:
     return Fault.RATIO if cohort.check.stop else None
 
 
-def _about(engine: LocalEngine, cohort: Cohort, until: datetime, days: int) -> dict[str, Any]:
+def _about(engine: Engine, cohort: Cohort, until: datetime, days: int) -> dict[str, Any]:
     """What the finding is about, whatever it is."""
     label = LabelDefinition.of(engine.workspace).to_json() | {"horizon": f"{days}d", "gap": "0d"}
     moved = "cash_flow" in engine.manifest.tables
@@ -133,7 +133,7 @@ def _about(engine: LocalEngine, cohort: Cohort, until: datetime, days: int) -> d
 
 
 def _found(
-    frame: Frame, engine: LocalEngine, cohort: Cohort, until: datetime, touched: Any
+    frame: Frame, engine: Engine, cohort: Cohort, until: datetime, touched: Any
 ) -> dict[str, Any]:
     workspace = frame.workspace
     trial, absent = gather.trial_from(workspace, engine, cohort, until, frame.now())
@@ -146,7 +146,7 @@ def _found(
 
 
 def _store(
-    tx: Tx, actor: Actor, engine: LocalEngine, cohort: Cohort, until: datetime, days: int,
+    tx: Tx, actor: Actor, engine: Engine, cohort: Cohort, until: datetime, days: int,
     stopped: Fault | None, found: dict[str, Any],
 ) -> KeptProof:  # fmt: skip
     digest = digest_of(found)

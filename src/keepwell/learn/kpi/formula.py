@@ -20,7 +20,7 @@ from keepwell.core.days import day_number, local_day, midnight
 from keepwell.learn.kpi.estimate import Absent, Figure
 from keepwell.learn.kpi.review import following
 from keepwell.observe.contract import TABLES
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.warn.label import covered, lake_query
 from keepwell.warn.risk import Note, RiskSet, risk_set
 
@@ -85,7 +85,7 @@ class Reading:
 
     month: Month
     desk: DeskFacts
-    engine: LocalEngine | None
+    engine: Engine | None
     core_amount: int
     _risk: dict[datetime, RiskSet] = field(default_factory=dict, repr=False)
 

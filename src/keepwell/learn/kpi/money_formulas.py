@@ -81,7 +81,7 @@ def revenue(reading: Reading) -> Answer:
     if engine is None:
         return Absent.TABLE
     clients = engine.clients(reading.month.end)
-    found = margins(engine, reading.month.end, Rates.of(engine.workspace), clients)  # type: ignore[arg-type]
+    found = margins(engine, reading.month.end, Rates.of(engine.workspace), clients)
     known = found.revenue[~np.isnan(found.revenue)]
     if not len(known):
         return Absent.RATES

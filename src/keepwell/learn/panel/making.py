@@ -21,7 +21,7 @@ from keepwell.core.money import minor_exponent
 from keepwell.learn.ranking import Ranking, newest
 from keepwell.observe.contract import TABLES
 from keepwell.observe.coverage import covered_days
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.tile_build import zone_sql
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.risk import Note
@@ -47,7 +47,7 @@ class Making:
         folder: the draft to write to.
     """
 
-    engine: LocalEngine
+    engine: Engine
     ranking: Ranking
     connection: duckdb.DuckDBPyConnection = field(repr=False)
     folder: Path
@@ -141,7 +141,7 @@ class Making:
 
 @contextmanager
 def making(
-    workspace: Workspace, engine: LocalEngine, ranking: Ranking, folder: Path
+    workspace: Workspace, engine: Engine, ranking: Ranking, folder: Path
 ) -> Iterator[Making]:
     """Open a writing of panels over the engine's own manifest.
 
@@ -162,7 +162,7 @@ def making(
         connection.close()
 
 
-def _book(engine: LocalEngine, ranking: Ranking) -> pa.Table:
+def _book(engine: Engine, ranking: Ranking) -> pa.Table:
     ways = {
         name: newest(engine, ranking.as_of, "client", column)
         for name, column in (("branch_id", "branch_id"), ("segment", "segment_hint"))

@@ -21,7 +21,7 @@ from keepwell.core.days import day_number, local_day, midnight
 from keepwell.learn.panel.making import Making
 from keepwell.learn.ranking import Ranking
 from keepwell.observe.contract import TABLES
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators import INDICATORS
 from keepwell.warn.backtest import Trained
 from keepwell.warn.dataset import unlabelled
@@ -71,7 +71,7 @@ class Past:
 
 
 def past_scores(
-    engine: LocalEngine,
+    engine: Engine,
     ranking: Ranking,
     version: ModelVersion,
     weeks: Sequence[int] = WEEKS,
@@ -118,7 +118,7 @@ def _add(out: Past, at: datetime, clients: list[str], score: Array, probability:
     out.probability.append(probability)
 
 
-def _begin(engine: LocalEngine) -> int | None:
+def _begin(engine: Engine) -> int | None:
     """First day on which a score has enough to look back on; None without data."""
     starts: list[int] = []
     for name, state in engine.manifest.tables.items():
@@ -133,7 +133,7 @@ def _begin(engine: LocalEngine) -> int | None:
 
 
 def _inputs(
-    engine: LocalEngine, version: ModelVersion, at: datetime, clients: list[str]
+    engine: Engine, version: ModelVersion, at: datetime, clients: list[str]
 ) -> tuple[Array, tuple[str, ...]]:
     """The model's own inputs; the rest of the catalogue would only cost time."""
     catalogue = [name for name in version.trained.names if name in INDICATORS]

@@ -18,7 +18,7 @@ from keepwell.learn.panel.making import making
 from keepwell.learn.panel.scores import WEEKS, Past, past_scores, write_scores
 from keepwell.learn.ranking import Ranking
 from keepwell.learn.report.data import ReportData
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.workspace import Workspace
 from keepwell.warn.registry import ModelVersion
 
@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 
 def write_panels(
     workspace: Workspace,
-    engine: LocalEngine,
+    engine: Engine,
     ranking: Ranking,
     version: ModelVersion,
     data: ReportData,
@@ -67,7 +67,7 @@ def write_panels(
 @contextmanager
 def prepared_panels(
     workspace: Workspace,
-    engine: LocalEngine,
+    engine: Engine,
     ranking: Ranking,
     version: ModelVersion,
     data: ReportData,
@@ -115,7 +115,7 @@ def prepared_panels(
         yield past
 
 
-def _about(engine: LocalEngine, ranking: Ranking, version: ModelVersion) -> dict[str, Any]:
+def _about(engine: Engine, ranking: Ranking, version: ModelVersion) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "as_of": ranking.as_of.isoformat(),
@@ -136,7 +136,7 @@ def _about(engine: LocalEngine, ranking: Ranking, version: ModelVersion) -> dict
     }
 
 
-def _day(moment: date | datetime | None, engine: LocalEngine) -> str | None:
+def _day(moment: date | datetime | None, engine: Engine) -> str | None:
     if isinstance(moment, datetime):
         return to_date(local_day(moment, engine.zone)).isoformat()
     return moment.isoformat() if moment else None

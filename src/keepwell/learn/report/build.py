@@ -16,7 +16,7 @@ from keepwell.learn.ranking import Ranking, newest, unscored_counts
 from keepwell.learn.report import data as shown
 from keepwell.learn.report.risk_files import RiskTable
 from keepwell.observe.contract import TABLES
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators import INDICATORS
 from keepwell.observe.manifest import TableState
 from keepwell.observe.workspace import Workspace
@@ -38,7 +38,7 @@ TOP = 100
 
 def report_data(
     workspace: Workspace,
-    engine: LocalEngine,
+    engine: Engine,
     planned: Plan,
     ranking: Ranking,
     version: ModelVersion,
@@ -131,7 +131,7 @@ def _label(version: ModelVersion) -> shown.LabelFacts:
     return shown.LabelFacts(d.name, by, d.horizon, d.gap, shown.Words(d.words("en"), d.words("zh")))
 
 
-def _versions(engine: LocalEngine) -> shown.DataVersions:
+def _versions(engine: Engine) -> shown.DataVersions:
     manifest = engine.manifest
     return shown.DataVersions(
         manifest.id,
@@ -248,7 +248,7 @@ def _books(ranking: Ranking, codes: list[str | None]) -> tuple[shown.ManagerBook
     )
 
 
-def _visibility(engine: LocalEngine, ranking: Ranking, at: datetime) -> shown.Visibility:
+def _visibility(engine: Engine, ranking: Ranking, at: datetime) -> shown.Visibility:
     present = engine.compute(at).present
     blocked: Counter[str] = Counter()
     for indicator in INDICATORS.values():
@@ -262,7 +262,7 @@ def _visibility(engine: LocalEngine, ranking: Ranking, at: datetime) -> shown.Vi
     )  # fmt: skip
 
 
-def _card(version: ModelVersion, engine: LocalEngine) -> shown.ModelCard:
+def _card(version: ModelVersion, engine: Engine) -> shown.ModelCard:
     trained = version.trained
     return shown.ModelCard(
         version.id, trained.model.name,
@@ -278,7 +278,7 @@ def _attribution(workspace: Workspace) -> shown.Words | None:
 
 
 def _churn(
-    engine: LocalEngine, planned: Plan
+    engine: Engine, planned: Plan
 ) -> tuple[tuple[shown.ChurnDate, ...], tuple[shown.Dimension, ...]]:
     """Churn of everyone labelled, at each date known by the ranking; segments at the newest."""
     definition, zone = planned.definition, engine.zone
@@ -306,7 +306,7 @@ def _churn(
 _DIMENSIONS = {"tenure": "Time with the broker", "segment": "Segment", "branch": "Branch"}
 
 
-def _dimension(name: str, cells: list[Cell], at: datetime, engine: LocalEngine) -> shown.Dimension:
+def _dimension(name: str, cells: list[Cell], at: datetime, engine: Engine) -> shown.Dimension:
     inside = [c for c in cells if c.dimension == name]
     return shown.Dimension(
         name,

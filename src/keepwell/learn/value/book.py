@@ -21,6 +21,7 @@ from keepwell.learn.value.client_value import ClientValue, Interval, client_valu
 from keepwell.learn.value.margin import INCOME, Line, Margins, margins
 from keepwell.learn.value.rates import Rates
 from keepwell.learn.value.survival import Array, Doubt, SurvivalRule, months_of
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.warn.registry import ModelStore, ModelVersion
 
@@ -157,7 +158,7 @@ def value_book(
 
 def value_ranking(
     workspace: Workspace,
-    engine: LocalEngine,
+    engine: Engine,
     ranking: Ranking,
     version: ModelVersion,
     ranked: datetime | None = None,
@@ -203,15 +204,13 @@ def survival_rule(version: ModelVersion, rates: Rates) -> SurvivalRule:
     return SurvivalRule(months_of(definition.horizon), months_of(definition.gap), base)
 
 
-def _ranked_at(workspace: Workspace, engine: LocalEngine, version: ModelVersion) -> datetime:
+def _ranked_at(workspace: Workspace, engine: Engine, version: ModelVersion) -> datetime:
     if RANKED_AT in version.facts:
         return datetime.fromisoformat(version.facts[RANKED_AT])
     return plan(workspace, engine).rank_at
 
 
-def _doubt(
-    workspace: Workspace, engine: LocalEngine, version: ModelVersion, ranked: datetime
-) -> Doubt:
+def _doubt(workspace: Workspace, engine: Engine, version: ModelVersion, ranked: datetime) -> Doubt:
     """Of the proof of this model, where it is kept; else of its training rows."""
     trained = version.trained
     per_date = trained.rows / len(trained.dates)

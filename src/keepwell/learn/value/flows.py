@@ -20,7 +20,7 @@ from keepwell.core.errors import DataError, UsageError
 from keepwell.core.money import minor_exponent
 from keepwell.core.places import Places
 from keepwell.learn.ranking import assets_at
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.tiles import BLANK
 from keepwell.warn.label import covered, lake_query
 
@@ -60,7 +60,7 @@ class Flows:
 
 
 def flows(
-    engine: LocalEngine,
+    engine: Engine,
     since: datetime,
     until: datetime,
     clients: Sequence[str],
@@ -106,7 +106,7 @@ def flows(
     return Flows(clients, opening, change, Basis.POSITIONS, 0)
 
 
-def uncovered(engine: LocalEngine, since: datetime, until: datetime) -> list[str]:
+def uncovered(engine: Engine, since: datetime, until: datetime) -> list[str]:
     """Tables of movements that the lake has and that are not declared complete for a span.
 
     Args:
@@ -143,7 +143,7 @@ _HAPPENED: Final = (
 
 
 def _cash(
-    engine: LocalEngine, since: datetime, until: datetime, known: datetime, places: Places
+    engine: Engine, since: datetime, until: datetime, known: datetime, places: Places
 ) -> Array:
     found = lake_query(
         engine,
@@ -158,7 +158,7 @@ def _cash(
 
 
 def _custody(
-    engine: LocalEngine, since: datetime, until: datetime, known: datetime, places: Places
+    engine: Engine, since: datetime, until: datetime, known: datetime, places: Places
 ) -> tuple[Array, int]:
     """Transfers of securities at opening prices, and how many have none."""
     if "custody_transfer" not in engine.manifest.tables:

@@ -29,7 +29,7 @@ from keepwell.core.money import minor_exponent
 from keepwell.learn.ranking import newest
 from keepwell.learn.value.rates import Rates
 from keepwell.observe.coverage import MINIMUM, covered_days
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.tiles import BLANK
 from keepwell.warn.label import lake_query
 
@@ -140,7 +140,7 @@ class Margins:
 class _Reading:
     """One reading of the lake: where clients stand, and what has been found so far."""
 
-    engine: LocalEngine
+    engine: Engine
     as_of: datetime
     rates: Rates
     place: dict[str, int]
@@ -169,7 +169,7 @@ class _Reading:
         return out
 
 
-def margins(engine: LocalEngine, as_of: datetime, rates: Rates, clients: Sequence[str]) -> Margins:
+def margins(engine: Engine, as_of: datetime, rates: Rates, clients: Sequence[str]) -> Margins:
     """Yearly margin of clients as known at an instant.
 
     Args:

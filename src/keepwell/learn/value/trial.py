@@ -17,14 +17,14 @@ from keepwell.learn.value.flows import Basis, flows, uncovered
 from keepwell.learn.value.margin import INCOME, YEAR, margins
 from keepwell.learn.value.rates import Rates
 from keepwell.learn.value.retained import Trial
-from keepwell.observe.engines.local import LocalEngine
+from keepwell.observe.engines.base import Engine
 
 NOBODY = "-"
 """Stands for the manager of clients who have none."""
 
 
 def trial_of(
-    engine: LocalEngine,
+    engine: Engine,
     since: datetime,
     until: datetime,
     clients: Sequence[str],
@@ -71,7 +71,7 @@ def trial_of(
 
 
 def revenue_of(
-    engine: LocalEngine, since: datetime, until: datetime, clients: Sequence[str], rates: Rates
+    engine: Engine, since: datetime, until: datetime, clients: Sequence[str], rates: Rates
 ) -> dict[str, Array]:
     """Revenue of a span by line, as known at its end, minor units; float64 [n] each.
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -35,6 +35,8 @@ from keepwell.observe.positions import Held
 from keepwell.observe.tile_build import POSITION, register, zone_sql
 from keepwell.observe.tile_store import LakeReader, TileStore
 
+T = TypeVar("T")
+P = TypeVar("P")
 Ints = npt.NDArray[np.int64]
 _ALONE = 1024  # fewer clients are not worth a second thread
 Instant = str | date | datetime
@@ -247,6 +249,43 @@ class LocalEngine:
         )
         columns = {item.id: own[i] for i, item in enumerate(compared)}
         return peers.Norms.of(columns, columns)
+
+    def parts(
+        self,
+        task: Callable[[LocalEngine, list[str]], T],
+        clients: Sequence[str],
+        size: int,
+        peers_at: datetime | None = None,  # noqa: ARG002 - the engine has the peers at hand
+    ) -> Iterator[tuple[list[str], T]]:
+        """A task about clients, a part of them at a time: what it gives bounds the memory.
+
+        On a cluster the parts are done where the clients' rows are; a task is a function of a
+        module, or a `partial` of one.
+
+        Args:
+            task: called with an engine that knows the part's clients, and with their ids.
+            clients: ids of clients that exist at some time.
+            size: most clients in a part.
+            peers_at: the instant, if the task asks for indicators that compare with peers.
+
+        Yields:
+            The ids of a part, ascending where `clients` are, and what the task gave.
+        """
+        for low in range(0, len(clients), size):
+            part = list(clients[low : low + size])
+            yield part, task(self, part)
+
+    def spread(self, task: Callable[[P], T], pieces: Sequence[P]) -> list[T]:
+        """A task about pieces of work that need no rows; on a cluster, the executors share them.
+
+        Args:
+            task: a function of a module, or a `partial` of one.
+            pieces: what it is called with.
+
+        Returns:
+            What it gave, in the order of the pieces.
+        """
+        return [task(piece) for piece in pieces]
 
     def positions(self, as_of: Instant, known_by: Instant | None = None) -> Positions:
         """What each client holds at an instant.
