@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from keepwell.core.money import QUANTITY_SCALE
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.ingest import ingest
-from keepwell.observe.position_changes import MOST_CHANGE, MOVES, movements, shares
+from keepwell.observe.position_changes import MOST_CHANGE, MOVES, movements, share
 from keepwell.observe.positions import NONE, Held
 from keepwell.observe.workspace import Workspace
 
@@ -82,6 +82,21 @@ def test_movements_follow_their_definition(clients):
 
 
 @settings(max_examples=40, deadline=None)
+@given(
+    st.lists(CLIENT, min_size=1, max_size=4),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_what_is_not_asked_is_absent_and_the_rest_unchanged(clients, changed, sized):
+    held, days = held_of(clients), np.array(DAYS)
+    found = movements(held, days, np.array(changed), np.array(sized))
+    every = movements(held, days)
+    every[:5, ~np.array(changed)] = np.nan
+    every[5:, ~np.array(sized)] = np.nan
+    np.testing.assert_array_equal(found, every)
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.lists(CLIENT, min_size=1, max_size=4), st.permutations(range(5)))
 def test_no_order_of_positions_changes_a_bit(clients, order):
     turned = [
@@ -95,12 +110,12 @@ def test_no_order_of_positions_changes_a_bit(clients, order):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(CLIENT, min_size=1, max_size=5), st.lists(st.booleans(), min_size=6, max_size=6))
 def test_shares_follow_their_definition(clients, member):
-    found = shares(held_of(clients), np.array(member))
+    found = [share(held_of(clients), np.array(member), a) for a in range(3)]
     for c, (positions, known) in enumerate(clients):
         for a in range(3):
             some = [member[code] for code, _, quantity in positions if quantity[a] > 0]
             expected = sum(some) / len(some) if some and known[a] else math.nan
-            assert found[a, c] == pytest.approx(expected, abs=0, nan_ok=True)
+            assert found[a][c] == pytest.approx(expected, abs=0, nan_ok=True)
 
 
 TRADE, FIRST, HOLDING = (

@@ -15,7 +15,7 @@ from keepwell.observe.merge import merge
 from keepwell.observe.tile_build import DATASETS
 from keepwell.observe.tile_rows import Block
 from keepwell.observe.tiles import ALWAYS, BALANCE, BLANK, CONTACT, NEVER, TRADE
-from keepwell.observe.windows import Plan, Rows, run
+from keepwell.observe.windows import Plan, Rows, latest, run
 
 TODAY = 1000
 NEEDS = [
@@ -134,6 +134,21 @@ def test_every_statistic_follows_its_definition(seed: int) -> None:
     for need, row in plan.row.items():
         want = [expected(block, client, need) for client in range(13)]
         np.testing.assert_allclose(got[row], want, rtol=1e-12, atol=1e-12, err_msg=str(need))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_recency_alone_is_that_of_the_walk(seed: int) -> None:
+    """Also in two sets of rows, of which the later one counts."""
+    rng, codes = np.random.default_rng(seed), np.arange(42)
+    block = random_block(rng, clients=40, rows=90)
+    walked = answers(Plan(TRADE, [Need("trade", "recency")]), narrowed(block), block, 42)[0]
+    newer = rng.random(90) < 0.3
+    found = []
+    for part in (block, block.take(~newer), block.take(newer)):
+        spans = [np.searchsorted(part.code, codes, side) for side in ("left", "right")]
+        found.append(latest(narrowed(part), TODAY, *spans))
+    np.testing.assert_array_equal(found[0], walked)
+    np.testing.assert_array_equal(np.fmin(found[1], found[2]), walked)
 
 
 @pytest.mark.parametrize("seed", range(3))

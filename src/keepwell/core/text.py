@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 LOCALES = ("en", "zh")
 _BABEL = {"en": "en_GB", "zh": "zh_Hans_CN"}
 _CATALOGUES = Path(__file__).parent / "locale" / "zh_Hans"
 _chosen: list[str] = []
+_WIDE: Final = 1e12
 
 
 def set_locale(locale: str) -> None:
@@ -79,9 +84,15 @@ def number(value: float, locale: str | None = None, digits: int = 0) -> str:
         >>> number(1234.5, "en", 1)
         '1,234.5'
     """
+    return _number(str(round(value, digits)), digits, locale or current_locale())
+
+
+@lru_cache(maxsize=65_536)
+def _number(value: str, digits: int, locale: str) -> str:
+    """Counts and days repeat: a long list of reasons has few different numbers."""
     from babel.numbers import format_decimal
 
-    return format_decimal(round(value, digits), _format(digits), locale=_babel(locale))
+    return format_decimal(Decimal(value), _format(digits), locale=_locale(locale))
 
 
 def percent(value: float, locale: str | None = None, digits: int = 1) -> str:
@@ -91,9 +102,17 @@ def percent(value: float, locale: str | None = None, digits: int = 1) -> str:
         >>> percent(0.123, "en")
         '12.3%'
     """
+    exact = Decimal(str(value))
+    if abs(value) < _WIDE:  # rounded as it will be shown, shares repeat
+        exact = exact.quantize(Decimal(1).scaleb(-2 - digits), ROUND_HALF_EVEN)
+    return _percent(str(exact), digits, locale or current_locale())
+
+
+@lru_cache(maxsize=65_536)
+def _percent(value: str, digits: int, locale: str) -> str:
     from babel.numbers import format_percent
 
-    return format_percent(value, _format(digits) + "%", locale=_babel(locale))
+    return format_percent(Decimal(value), _format(digits) + "%", locale=_locale(locale))
 
 
 def money(minor: int, currency: str, locale: str | None = None, compact: bool = False) -> str:
@@ -114,9 +133,10 @@ def money(minor: int, currency: str, locale: str | None = None, compact: bool = 
     from keepwell.core.money import minor_exponent
 
     major = minor / 10 ** minor_exponent(currency)
+    of = _locale(locale or current_locale())
     if compact:
-        return format_compact_currency(major, currency, locale=_babel(locale), fraction_digits=2)
-    return format_currency(major, currency, locale=_babel(locale))
+        return format_compact_currency(major, currency, locale=of, fraction_digits=2)
+    return format_currency(major, currency, locale=of)
 
 
 def day(value: date | datetime, locale: str | None = None) -> str:
@@ -124,12 +144,17 @@ def day(value: date | datetime, locale: str | None = None) -> str:
     from babel.dates import format_date
 
     return format_date(
-        value, "d MMM y" if (locale or current_locale()) == "en" else "long", locale=_babel(locale)
-    )
+        value, "d MMM y" if (locale or current_locale()) == "en" else "long",
+        locale=_locale(locale or current_locale()),
+    )  # fmt: skip
 
 
-def _babel(locale: str | None) -> str:
-    return _BABEL[locale or current_locale()]
+@lru_cache
+def _locale(locale: str) -> Locale:
+    """Babel's, read from its name once: that costs as much as the formatting."""
+    from babel import Locale
+
+    return Locale.parse(_BABEL[locale])
 
 
 def _format(digits: int) -> str:

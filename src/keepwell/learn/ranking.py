@@ -10,19 +10,21 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from keepwell.core.days import local_day, to_date
+from keepwell.core.days import local_day
 from keepwell.core.places import Places
 from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators import INDICATORS
 from keepwell.observe.indicators.registry import Registry, indicator
 from keepwell.warn.backtest import RFM_COLUMNS, Trained
 from keepwell.warn.dataset import unlabelled
-from keepwell.warn.label import LabelDefinition, lake_query
+from keepwell.warn.label import LabelDefinition, lake_table
 from keepwell.warn.models.base import sigmoid
 from keepwell.warn.reason import Explanation, explain, medians
 from keepwell.warn.rfm import rfm_inputs
-from keepwell.warn.risk import Note, risk_set
+from keepwell.warn.risk import Means, Note, means, risk_set
 from keepwell.warn.score import SCORES
 from keepwell.warn.tier import Tier, tiers_of
 
@@ -105,11 +107,9 @@ class Ranking:
 
     def tiers(self) -> list[str | None]:
         """Tier code of each client; None without a score."""
-        codes = tiers_of(np.nan_to_num(self.score))
-        return [
-            Tier(int(code)).code if has else None
-            for code, has in zip(codes, self.scored, strict=True)
-        ]
+        codes = np.where(self.scored, tiers_of(np.nan_to_num(self.score)), len(Tier))
+        names: list[str | None] = [*(tier.code for tier in Tier), None]
+        return [names[code] for code in codes.tolist()]
 
     def order(self) -> npt.NDArray[np.int64]:
         """Positions of the scored clients, highest log-odds first; ties by id."""
@@ -133,7 +133,8 @@ def rank(
         as_of: the instant.
         explained: how many clients to explain at least; all in a tier are.
     """
-    risk = risk_set(engine, as_of)
+    known = means(engine, as_of)
+    risk = risk_set(engine, as_of, known)
     n = len(risk.clients)
     out = {name: np.full(n, np.nan) for name in ("score", "probability", "coverage")}
     at_risk = risk.at_risk
@@ -148,7 +149,7 @@ def rank(
     clients = risk.clients
     return Ranking(
         as_of, clients, risk.note, out["score"], out["probability"], out["coverage"],
-        assets_at(engine, as_of, clients), last_activity(engine, as_of, clients),
+        assets_at(engine, as_of, clients, known), last_activity(engine, as_of, clients),
         managers(engine, as_of, clients), explanations, vectors,
     )  # fmt: skip
 
@@ -260,20 +261,24 @@ def _explain_piece(
     return list(explain(trained.contributions(X, names), X, names, clients, typical=typical))
 
 
-def assets_at(engine: Engine, as_of: datetime, clients: Sequence[str]) -> Array:
-    """Cash and securities of the newest balance, else the value of the positions; minor units."""
+def assets_at(
+    engine: Engine, as_of: datetime, clients: Sequence[str], known: Means | None = None
+) -> Array:
+    """Cash and securities of the newest balance, else the value of the positions; minor units.
+
+    Args:
+        engine: gives positions and the lake.
+        as_of: the instant.
+        clients: whose.
+        known: what they hold and have, where it was read already.
+    """
+    known = known or means(engine, as_of)
     places, out = Places(clients), np.full(len(clients), np.nan)
-    positions = engine.positions(as_of)
-    places.put(out, positions.clients, np.asarray(positions.value_minor, np.float64))
-    if "balance" in engine.manifest.tables:
-        found = lake_query(
-            engine,
-            f"""select client_id,
-            arg_max(coalesce(cash, 0) + coalesce(securities, 0), day)::double as assets
-            from balance where {VISIBLE} and day < date '1970-01-01' + $day group by client_id""",
-            t=as_of, day=local_day(as_of, engine.zone),
-        )  # fmt: skip
-        places.put(out, found["client_id"], found["assets"])
+    value = np.asarray(known.positions.value_minor, np.float64)
+    places.put(out, known.positions.clients, value)
+    if known.balance is not None:
+        assets = known.balance["assets"].to_numpy().astype(np.float64)
+        places.put(out, known.balance["client_id"], assets)
     return out
 
 
@@ -306,9 +311,9 @@ def last_activity(engine: Engine, as_of: datetime, clients: Sequence[str]) -> li
     if tiled:
         wanted = [_LATEST[f"latest_{table}"] for table in tiled]
         frame = engine.compute(as_of, indicators=wanted, min_coverage=0.0)
-        places.put(ago, frame.clients, np.fmin.reduce(frame.values, axis=1))
+        places.put(ago, frame.clients, np.fmin.reduce(frame.values.T, axis=0))
     for table in (t for t in ACTIVITY if t in tables and t not in tiled):
-        found = lake_query(
+        found = lake_table(
             engine,
             f"""select client_id, ($today - (cast(max("{ACTIVITY[table]}")
             at time zone '{engine.zone.key}' as date) - date '1970-01-01'))::double as ago
@@ -316,18 +321,22 @@ def last_activity(engine: Engine, as_of: datetime, clients: Sequence[str]) -> li
             t=as_of, today=today,
         )  # fmt: skip
         one = np.full(len(clients), np.nan)
-        places.put(one, found["client_id"], found["ago"])
+        places.put(one, found["client_id"], found["ago"].to_numpy())
         ago = np.fmin(ago, one)
-    dates = {days: to_date(today - int(days)) for days in np.unique(ago[~np.isnan(ago)])}
-    return [dates.get(days) for days in ago.tolist()]
+    days = pa.array(today - ago, mask=np.isnan(ago)).cast(pa.int32())
+    found_on: list[date | None] = days.cast(pa.date32()).to_pylist()
+    return found_on
 
 
 def managers(engine: Engine, as_of: datetime, clients: Sequence[str]) -> list[str | None]:
     """The manager in charge of each client, by table `service`, else by the profile."""
-    places, out = Places(clients), np.full(len(clients), None, object)
+    places, out = Places(clients), pa.nulls(len(clients), pa.string())
     for table in ("client", "service"):
-        places.put(out, *_newest(engine, as_of, table, "manager_id"))
-    return list(out)
+        found = _newest(engine, as_of, table, "manager_id")
+        if found is not None:
+            out = pc.coalesce(places.pick(found["client_id"], found["value"]), out)
+    named: list[str | None] = out.to_pylist()
+    return named
 
 
 def newest(engine: Engine, as_of: datetime, table: str, column: str) -> dict[str, Any]:
@@ -339,22 +348,24 @@ def newest(engine: Engine, as_of: datetime, table: str, column: str) -> dict[str
         table: 'client' or 'service'.
         column: one of its columns.
     """
-    return dict(zip(*_newest(engine, as_of, table, column), strict=True))
+    found = _newest(engine, as_of, table, column)
+    if found is None:
+        return {}
+    columns = [found[name].to_numpy(zero_copy_only=False) for name in found.column_names]
+    return dict(zip(*columns, strict=True))
 
 
-def _newest(
-    engine: Engine, as_of: datetime, table: str, column: str
-) -> tuple[npt.NDArray[np.object_], npt.NDArray[Any]]:
-    """Clients, and the value in force of each."""
+def _newest(engine: Engine, as_of: datetime, table: str, column: str) -> pa.Table | None:
+    """Clients, and the value in force of each; None where there is no such table."""
     if table not in engine.manifest.tables:
-        return np.empty(0, object), np.empty(0, object)
-    found = lake_query(
+        return None
+    return lake_table(
         engine,
         f"""select client_id, arg_max({column}, valid_from) as value from {table}
-        where {VISIBLE} and valid_from < $t and {column} is not null group by client_id""",
+        where {VISIBLE} and valid_from < $t and {column} is not null group by client_id
+        order by client_id""",
         t=as_of,
     )
-    return found["client_id"], found["value"]
 
 
 def unscored_counts(ranking: Ranking) -> dict[str, int]:

@@ -205,6 +205,21 @@ def _latest_snapshots(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def _finish(amount, since, days, quantity, fresh, k, q):  # type: ignore[no-untyped-def]
+    """Notes an instrument's amounts and starts anew; whether any of them is held."""
+    some = False
+    for a in range(len(amount)):  # loops: slices would be allocated for every instrument
+        some = some or amount[a] > 0
+        fresh[q, a] += since != NONE and since >= days[a]
+    if some:
+        for a in range(len(amount)):
+            quantity[k, a] = amount[a]
+    for a in range(len(amount)):
+        amount[a] = 0
+    return some
+
+
+@numba.njit(nogil=True, cache=True)
 def _hold(  # type: ignore[no-untyped-def]
     known_day, days, open_tail, full, earliest, day, known_on, gone, narrow, wide,
     instrument_at, kind_at, quantity_at, low, high, begin,
@@ -229,15 +244,13 @@ def _hold(  # type: ignore[no-untyped-def]
                     narrow[i, instrument_at] if instrument_at >= 0 else wide[i, -1 - instrument_at]
                 )
             if code != current:  # the instrument before is complete
-                if amount.max() > 0:
-                    instrument[k], first[k], quantity[k] = current, since, amount
+                if _finish(amount, since, days, quantity, fresh, k, q):
+                    instrument[k], first[k] = current, since
                     k += 1
                 if since != NONE:
                     ever[q] += 1
                     newest[q] = max(newest[q], since)
-                    fresh[q] += since >= days
                 current, since = code, np.int64(NONE)
-                amount[:] = 0
             if i == high[q] or known_on[i] > known_day or (len(gone) and gone[i] <= known_day):
                 continue
             kind = narrow[i, kind_at] if kind_at >= 0 else wide[i, -1 - kind_at]

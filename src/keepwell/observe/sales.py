@@ -140,6 +140,13 @@ def _find_days(  # type: ignore[no-untyped-def]
     quantity_at, low, high, full, latest, begin, sold, listed, origin,
 ):  # fmt: skip
     """Sales per day of one client, and the snapshot day that each day starts from."""
+    some = False
+    for i in range(low, high):
+        if day[i] >= since and _of(narrow, wide, kind_at, i) == SOLD:
+            some = True
+            break
+    if not some:  # most have none in the period
+        return False
     sold[:] = 0
     listed[:] = full
     some = False
@@ -191,8 +198,9 @@ def _sales(  # type: ignore[no-untyped-def]
             if origin[d] == NONE or origin[d] < earliest[d]:
                 origin[d] = NONE
         days = np.flatnonzero(sold)
-        found[:], held[:] = 0.0, 0
-        found[0] = sold
+        for k in days:  # nothing is noted of other days: clearing all would cost more than the rest
+            found[:, k], held[k] = 0.0, 0
+            found[0, k] = sold[k]
         i = low[q]
         while i < high[q]:
             code = _of(narrow, wide, instrument_at, i)

@@ -211,3 +211,18 @@ def kernel(today, low, high, at, ages, bands, sums, ops, rows, columns, check_kn
             recency, seen = float(today - newest), float(today - first)
         _emit_bands(at[q], sums, ops, acc, mx, mn, bits, out)
         _emit_rest(at[q], recency, seen, ops, last, welford, found, ln, out)
+
+
+@numba.njit(nogil=True, cache=True)
+def newest(today, low, high, day, known, gone, out):
+    """Days since each client's latest visible row; `out` keeps what it has where there is none."""
+    check_gone = len(gone) > 0
+    for q in range(len(low)):
+        for i in range(high[q] - 1, low[q] - 1, -1):
+            d = np.int64(day[i])
+            if d > today or (d == today and known[i] != ALWAYS):
+                continue
+            if known[i] > today or (check_gone and gone[i] <= today):
+                continue
+            out[q] = float(today - d)
+            break

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from keepwell.observe.indicators.needs import Need
 from keepwell.observe.tiles import TileSpec
-from keepwell.observe.window_kernel import kernel
+from keepwell.observe.window_kernel import kernel, newest
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -73,6 +73,7 @@ class Plan:
         self.spec = spec
         self.needs = sorted(set(needs))
         self.row = {need: i for i, need in enumerate(self.needs)}
+        self.only_recency = all(need.stat == "recency" for need in self.needs)
         edges = {n.window * k for n in self.needs if n.window for k in range(1, n.prev + 2)}
         self.edges = np.array(sorted(edges), np.int64)
         self.ages = np.zeros(int(self.edges[-1]) + 1 if len(edges) else 0, np.uint64)
@@ -170,3 +171,17 @@ def run(plan: Plan, day: int, rows: Rows, low: Ints, high: Ints, at: Ints, out: 
         day, low.astype(np.uint64), high.astype(np.uint64), at, plan.ages, len(plan.edges),
         plan.sums, ops, arrays, plan.columns(rows), rows.newest > day, _LN, out,
     )  # fmt: skip
+
+
+def latest(rows: Rows, day: int, low: Ints, high: Ints) -> Array:
+    """Recency alone, from the last row of each client backwards; float64 [n], NaN without rows.
+
+    Args:
+        rows: tile rows.
+        day: D, the local day of as_of.
+        low: first row of each client; int64 [n].
+        high: the row after its last; int64 [n].
+    """
+    out = np.full(len(low), np.nan)
+    newest(day, low, high, rows.day, rows.known, rows.gone, out)
+    return out

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keepwell.core.errors import DataError
+from keepwell.core.places import Places
 from keepwell.observe.indicators.registry import model_inputs
 from keepwell.warn.label import Engine, LabelDefinition, Labels, label_clients
 from keepwell.warn.risk import risk_set
@@ -196,6 +197,7 @@ def _part(
         return None
     labels = labels.rows(keep)
     found, X = inputs(engine, as_of, labels.clients, names, extra)
+    X = np.ascontiguousarray(X)  # sums over a training set must not depend on who was asked for
     return _Part(labels, risk.allowed(labels.clients, newcomers=False), found, X)
 
 
@@ -237,9 +239,10 @@ def inputs(
 ) -> tuple[tuple[str, ...], Array]:
     """Indicators of clients in the order asked for, and what they are called."""
     frame = engine.compute(as_of, clients=clients, indicators=list(names or model_inputs()))
-    at = {client: i for i, client in enumerate(frame.clients)}
-    rows = np.array([at.get(client, -1) for client in clients], np.int64)
-    values = np.where(rows[:, None] >= 0, frame.values[rows], np.nan)
+    values = frame.values
+    if frame.clients != clients:
+        rows = Places(frame.clients).of(clients)
+        values = np.where(rows[:, None] >= 0, values[rows], np.nan)
     found = tuple(frame.names)
     if extra:
         more, columns = extra(engine, as_of, clients)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -208,9 +209,9 @@ def explain(
     # no different from most, except of the market, which is the same for everybody.
     told = np.where(mute, -np.inf, contributions.values)
     out = []
-    for row, client in enumerate(clients):
+    for row, ranked in enumerate(np.argsort(-pushes, axis=1, kind="stable")):
         reasons: list[Reason] = []
-        for j in np.argsort(-pushes[row], kind="stable"):
+        for j in ranked:
             if len(reasons) == most or pushes[row, j] < LEAST:
                 break
             inside = np.where(member[:, j] > 0, told[row], -np.inf)
@@ -222,7 +223,7 @@ def explain(
         parts = contributions.values[row]
         out.append(
             Explanation(
-                str(client), tuple(reasons), float(parts[~market].sum()),
+                str(clients[row]), tuple(reasons), float(parts[~market].sum()),
                 float(parts[market].sum()), contributions.base,
             )
         )  # fmt: skip
@@ -237,12 +238,9 @@ def _alike(values: Array, usual: Array) -> npt.NDArray[np.bool_]:
 
 def medians(X: Array) -> Array:
     """Median of each column over the rows that have it; NaN for a column that nobody has."""
-    X = np.asarray(X, np.float64)
-    out = np.full(X.shape[1], np.nan)
-    some = ~np.isnan(X).all(axis=0)
-    if some.any():
-        out[some] = np.nanmedian(X[:, some], axis=0)
-    return out
+    columns = (np.asarray(column, np.float64) for column in np.asarray(X).T)
+    told = (column[~np.isnan(column)] for column in columns)
+    return np.array([np.median(some) if len(some) else np.nan for some in told], np.float64)
 
 
 def _fact(
@@ -260,16 +258,22 @@ def _own_normal(
 
     Only for counts and money of a window: sums that grow with it.
     """
+    days, longer_ones = _longer(name)
+    for longer, other in longer_ones:
+        i, share = at.get(other), coverage.get(other, 1.0)
+        if i is not None and share > 0 and not np.isnan(row[i]):
+            return float(row[i]) * days / (longer * share)
+    return None
+
+
+@lru_cache
+def _longer(name: str) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """An indicator's days, and the days and ids of the same over longer windows."""
     known: Any = INDICATORS.get(name)
     found = _WINDOWED.fullmatch(name)
     if not found or known is None or known.unit not in ("count", "money", "days"):
-        return None
+        return 0, ()
     if not any(need.stat in ("sum", "days") for need in known.needs):
-        return None
+        return 0, ()
     days = int(found["days"])
-    for longer in _BASELINES:
-        other = f"{found['stem']}_{longer}d"
-        i, share = at.get(other), coverage.get(other, 1.0)
-        if longer > days and i is not None and share > 0 and not np.isnan(row[i]):
-            return float(row[i]) * days / (longer * share)
-    return None
+    return days, tuple((n, f"{found['stem']}_{n}d") for n in _BASELINES if n > days)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from keepwell.core.places import Places
 from keepwell.core.text import tr
-from keepwell.warn.label import Engine, day_of, lake_query
+from keepwell.warn.label import Engine, day_of, lake_query, lake_table
 
 MIN_DAYS: Final = 30
 """Days since opening, or else since the first activity, before a client gets a score."""
@@ -81,22 +83,49 @@ class RiskSet:
         return tr(NOTES[self.note[self.clients.index(client)]], locale)
 
 
-def risk_set(engine: Engine, as_of: datetime) -> RiskSet:
+@dataclass(frozen=True)
+class Means:
+    """What clients hold and have at an instant.
+
+    Attributes:
+        positions: of all who exist.
+        balance: columns client_id and assets, cash and securities of the newest balance in minor
+            units; None where the lake has no balances.
+    """
+
+    positions: Any
+    balance: pa.Table | None
+
+
+def means(engine: Engine, as_of: datetime) -> Means:
+    """What clients hold and have; who is at risk and what is at stake are both read from it.
+
+    Args:
+        engine: gives positions and the lake.
+        as_of: the instant.
+    """
+    tables = engine.manifest.tables if engine.manifest else {}
+    balance = _balance(engine, as_of) if "balance" in tables else None
+    return Means(engine.positions(as_of), balance)
+
+
+def risk_set(engine: Engine, as_of: datetime, known: Means | None = None) -> RiskSet:
     """Decide for every client that exists at an instant, with what was known then.
 
     Args:
         engine: gives clients and positions.
         as_of: the instant.
+        known: what they hold and have, where it was read already.
     """
+    known = known or means(engine, as_of)
     clients = [str(c) for c in engine.clients(as_of)]
     places, day = Places(clients), day_of(engine, as_of)
     tables = set(engine.manifest.tables) if engine.manifest else set()
     funded = np.zeros(len(clients), np.bool_)
-    positions = engine.positions(as_of)
-    held = np.asarray(positions.count) > 0
-    places.put(funded, positions.clients, held)
-    if "balance" in tables:
-        rich = _with_balance(engine, as_of, day)
+    held = np.asarray(known.positions.count) > 0
+    places.put(funded, known.positions.clients, held)
+    if known.balance is not None:
+        rich = known.balance.filter(pc.greater(known.balance["assets"], 0))["client_id"]
         places.put(funded, rich, np.ones(len(rich), np.bool_))
     since, closed = _profile(engine, as_of, day, tables, places)
     # The first activity costs a look at every row, and only stands in for an unknown opening.
@@ -113,14 +142,14 @@ def risk_set(engine: Engine, as_of: datetime) -> RiskSet:
 _SEEN = "known_at <= $t and (gone_at is null or gone_at > $t)"
 
 
-def _with_balance(engine: Engine, as_of: datetime, day: int) -> npt.NDArray[np.object_]:
-    found = lake_query(
+def _balance(engine: Engine, as_of: datetime) -> pa.Table:
+    return lake_table(
         engine,
-        f"""select client_id from balance where {_SEEN} and day < {_date(day)}
-        group by client_id having arg_max(coalesce(cash, 0) + coalesce(securities, 0), day) > 0""",
+        f"""select client_id, arg_max(coalesce(cash, 0) + coalesce(securities, 0), day) as assets
+        from balance where {_SEEN} and day < {_date(day_of(engine, as_of))} group by client_id
+        order by client_id""",
         t=as_of,
     )
-    return found["client_id"]
 
 
 def _first_days(
@@ -154,12 +183,13 @@ def _profile(
     """Opening days (NaN: unknown), and which clients are closed, by the newest profile known."""
     opened, closed = np.full(len(places), np.nan), np.zeros(len(places), np.bool_)
     if "client" in tables:
-        found = lake_query(
+        found = lake_table(
             engine,
             f"""select client_id, (opened_on - date '1970-01-01')::double as opened,
             coalesce(closed_on <= {_date(day)}, false) or coalesce(status = 'closed', false) as shut
             from client where {_SEEN} and valid_from <= $t
-            qualify row_number() over (partition by client_id order by valid_from desc) = 1""",
+            qualify row_number() over (partition by client_id order by valid_from desc) = 1
+            order by client_id""",
             t=as_of,
         )
         places.put(opened, found["client_id"], np.asarray(found["opened"], np.float64))

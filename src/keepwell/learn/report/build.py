@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from keepwell.core.days import to_date
 from keepwell.core.text import tr
 from keepwell.core.version import __version__
 from keepwell.learn.ranking import Ranking, newest, unscored_counts
 from keepwell.learn.report import data as shown
-from keepwell.learn.report.risk_files import RiskTable
+from keepwell.learn.report.risk_files import RISK_SCHEMA, RiskTable
 from keepwell.observe.contract import TABLES
 from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators import INDICATORS
@@ -89,7 +90,6 @@ def risk_table(ranking: Ranking, currency: str, version: ModelVersion) -> RiskTa
         version: the model, named in the file's facts.
     """
     n = len(ranking.clients)
-    scored = ranking.scored
     return RiskTable.of(
         {
             "client": ranking.clients,
@@ -97,20 +97,12 @@ def risk_table(ranking: Ranking, currency: str, version: ModelVersion) -> RiskTa
             "score": _nullable(ranking.score),
             "tier": ranking.tiers(),
             "probability": _nullable(ranking.probability),
-            "assets_minor": [None if v != v else round(v) for v in ranking.assets],
-            "currency": [currency] * n,
+            "assets_minor": pa.array(np.rint(ranking.assets), from_pandas=True).cast(pa.int64()),
+            "currency": pa.repeat(currency, n),
             "coverage": _nullable(ranking.coverage),
-            "not_scored": [
-                None if has else str(note) for has, note in zip(scored, ranking.note, strict=True)
-            ],
+            "not_scored": pa.array(ranking.note, pa.string(), mask=ranking.scored),
             "last_activity": ranking.last_activity,
-            "reasons": [
-                [
-                    {"code": w.code, "en": w.words.en, "zh": w.words.zh}
-                    for w in _client_reasons(ranking.explanations.get(client), currency)
-                ]
-                for client in ranking.clients
-            ],
+            "reasons": _reason_lists(ranking, currency),
         },
         {
             "as_of": ranking.as_of.isoformat(),
@@ -121,8 +113,32 @@ def risk_table(ranking: Ranking, currency: str, version: ModelVersion) -> RiskTa
     )
 
 
-def _nullable(values: np.ndarray) -> list[float | None]:
-    return [None if v != v else float(v) for v in values]
+def _nullable(values: np.ndarray) -> pa.Array:
+    return pa.array(values, pa.float64(), from_pandas=True)
+
+
+def _reason_lists(ranking: Ranking, currency: str) -> pa.Array:
+    """A list per client, empty for most: only those with reasons are gone through."""
+    kind = RISK_SCHEMA.field("reasons").type
+    told = [
+        _client_reasons(ranking.explanations[client], currency) if has else ()
+        for client, has in zip(
+            ranking.clients, map(ranking.explanations.__contains__, ranking.clients), strict=True
+        )
+    ]
+    rows = [row for rows in told for row in rows]
+    columns = {
+        "code": [row.code for row in rows],
+        "en": [row.words.en for row in rows],
+        "zh": [row.words.zh for row in rows],
+    }
+    inner = [pa.array(columns[field.name], pa.string()) for field in kind.value_type]
+    offsets = np.cumsum([0, *map(len, told)]).astype(np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets),
+        pa.StructArray.from_arrays(inner, fields=list(kind.value_type)),
+        type=kind,
+    )
 
 
 def _label(version: ModelVersion) -> shown.LabelFacts:

@@ -8,6 +8,8 @@ It is opened on a workspace and asked for an instant::
 
 from __future__ import annotations
 
+import itertools
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -174,14 +176,19 @@ class LocalEngine:
             values = {item.id: own[i] for i, item in enumerate(compared)}
             everyone = values if clients is None else None
             norms = self._norms_of(moment, compared, min_coverage, everyone)
-            answer = peers.answers(norms, values, min_peers)
-            windows = Windows(len(codes), moment.as_of, moment.day, answer)
-            with np.errstate(all="ignore"):
-                for i, item in enumerate(items):
-                    if item.compares:
-                        columns[i] = item(windows)
-                    elif id(item) in place:
-                        columns[i] = own[place[id(item)]]
+
+            def compare(low: int, part: Ints) -> None:
+                some = {id: all_[low : low + len(part)] for id, all_ in values.items()}
+                answer = peers.answers(norms, some, min_peers)
+                windows = Windows(len(part), moment.as_of, moment.day, answer)
+                with np.errstate(all="ignore"):
+                    for i, item in enumerate(items):
+                        if item.compares:
+                            columns[i, low : low + len(part)] = item(windows)
+                        elif id(item) in place:
+                            columns[i, low : low + len(part)] = some[item.id]
+
+            self._each(codes, compare)
         shares = {item.id: covered(work, item) for item in items}
         return IndicatorFrame(ids, moment.as_of, [item.id for item in items], columns.T, shares)
 
@@ -352,9 +359,10 @@ class LocalEngine:
         if clients is None:
             codes = moment.exist()
             return codes, [ids[code] for code in codes]
-        wanted = sorted(set(clients))
+        rising = all(map(operator.lt, clients, itertools.islice(clients, 1, None)))
+        wanted = list(clients) if rising else sorted(set(clients))
         known = self._reader.codes
-        codes = np.array([known.get(id, -1) for id in wanted], np.int64)
+        codes = np.fromiter((known.get(id, -1) for id in wanted), np.int64, len(wanted))
         if len(codes) and codes.min() < 0:
             raise UsageError("engine.client-unknown", client=wanted[int(np.argmin(codes))])
         exists = moment.exists(codes)
@@ -396,4 +404,5 @@ def _evaluate(
     with np.errstate(all="ignore"):
         for items, columns in targets:
             for i, item in items:
-                columns[i, low : low + len(codes)] = item(windows)
+                same = work.settled(item, len(codes))
+                columns[i, low : low + len(codes)] = item(windows) if same is None else same

@@ -29,9 +29,11 @@ from keepwell.observe.tile_rows import Block, Layout
 from keepwell.observe.tile_sql import ZoneSql, date_day, micros
 from keepwell.observe.tile_store import TileStore
 from keepwell.observe.tiles import ALWAYS, NEVER
-from keepwell.observe.windows import Rows
+from keepwell.observe.windows import Rows, latest
 
 Ints = npt.NDArray[np.int64]
+Part = tuple[Rows, Ints, Ints, Ints]
+"""Rows; first row and end of each of some entities; the entities' places among those asked."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Visible:
     offsets: Ints
     passed: Ints
 
-    def parts(self, codes: Ints) -> Iterator[tuple[Rows, Ints, Ints, Ints]]:
+    def parts(self, codes: Ints) -> Iterator[Part]:
         """The rows of some entities: of those that have only stored rows, then of the others.
 
         Yields:
@@ -65,14 +67,34 @@ class Visible:
             return
         if len(self.passed):
             high = np.where(np.isin(codes, self.passed), low, high)
-        left = np.searchsorted(self.extra.code, codes, "left").astype(np.int64)
-        right = np.searchsorted(self.extra.code, codes, "right").astype(np.int64)
+        left, right = self._newer(codes)
         plain, mixed = places[left == right], places[left < right]
         if len(plain):
             yield self.base, low[plain], high[plain], plain
         if len(mixed):
             spans = (low[mixed], high[mixed], left[mixed], right[mixed])
             yield *merge(self.base, self.extra, self.layout, spans), mixed
+
+    def latest(self, codes: Ints, day: int) -> npt.NDArray[np.float64]:
+        """Days since each client's latest visible row, as `Need` 'recency'; float64 [n].
+
+        Args:
+            codes: client codes.
+            day: D, the local day of as_of.
+        """
+        low, high = self.offsets[codes], self.offsets[codes + 1]
+        if len(self.passed):
+            high = np.where(np.isin(codes, self.passed), low, high)
+        found = latest(self.base, day, low, high)
+        if len(self.extra.code):
+            found = np.fmin(found, latest(self.extra.rows(self.layout), day, *self._newer(codes)))
+        return found
+
+    def _newer(self, codes: Ints) -> tuple[Ints, Ints]:
+        """First row and end of each entity in `extra`."""
+        asked = codes.astype(np.int32)  # else all of `extra` would be widened
+        left = np.searchsorted(self.extra.code, asked, "left").astype(np.int64)
+        return left, np.searchsorted(self.extra.code, asked, "right").astype(np.int64)
 
 
 class Reader:

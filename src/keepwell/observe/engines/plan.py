@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 from keepwell.core.days import to_date
 from keepwell.core.money import minor_exponent
 from keepwell.observe import coverage
+from keepwell.observe.accessor import Windows
 from keepwell.observe.day_kernel import DayPlan, run_days
-from keepwell.observe.engines.moment import Moment
+from keepwell.observe.engines.moment import Moment, Part
 from keepwell.observe.engines.sold import SalesWork
 from keepwell.observe.engines.states import answer_state, answer_world
 from keepwell.observe.indicators.needs import (
@@ -26,7 +27,7 @@ from keepwell.observe.indicators.needs import (
 from keepwell.observe.indicators.registry import Indicator
 from keepwell.observe.indicators.state_needs import STATE_STATS
 from keepwell.observe.market import Index
-from keepwell.observe.position_changes import MOVES, movements, shares
+from keepwell.observe.position_changes import MOVES, movements, share
 from keepwell.observe.position_kinds import Kinds, kinds_asked
 from keepwell.observe.positions import FORGIVEN, NONE, STATS, Held, Question, hold, summarise
 from keepwell.observe.tile_build import POSITION
@@ -66,6 +67,30 @@ class Work:
     position: PositionWork | None = None
     sold: SalesWork | None = None
     shares: dict[Need, float] = field(default_factory=dict)
+    _settled: dict[int, tuple[Indicator, float | None]] = field(default_factory=dict)
+
+    @property
+    def _holdings(self) -> bool:
+        return bool(self.position or self.sold)
+
+    def settled(self, item: Indicator, n: int) -> float | None:
+        """The one value of an indicator that asks for nothing of the clients' own; else None.
+
+        Args:
+            item: the indicator.
+            n: clients in a batch: it is computed as for them.
+        """
+        if id(item) not in self._settled:
+            value = None
+            if all(need in self.constants for need in item.reads):
+                same = {need: np.full(n, self.constants[need]) for need in item.reads}
+                with np.errstate(all="ignore"):
+                    moment = self.moment
+                    found = item(Windows(n, moment.as_of, moment.day, same.__getitem__))
+                if len(found) and (np.isnan(found).all() or (found == found[0]).all()):
+                    value = float(found[0])
+            self._settled[id(item)] = (item, value)
+        return self._settled[id(item)][1]
 
     def buffers(self) -> dict[str, Array]:
         """Room for one batch's answers; one per thread."""
@@ -83,6 +108,10 @@ class Work:
         n = len(codes)
         out: dict[Need, Array] = {}
         for name, plan in self.plans.items():
+            if plan.only_recency:
+                found = self.moment.visible(name).latest(codes, self.moment.day)
+                out.update(dict.fromkeys(plan.needs, found))
+                continue
             for rows, low, high, places in self.moment.visible(name).parts(codes):
                 run(plan, self.moment.day, rows, low, high, places, buffers[name])
             for need, row in plan.row.items():
@@ -96,10 +125,11 @@ class Work:
                 out[need] = found[row, :n]
         for need, values in self.states.items():
             out[need] = values[codes]
+        rows_of = list(self.moment.visible(POSITION).parts(codes)) if self._holdings else []
         if self.position:
-            out.update(self.position.answer(codes))
+            out.update(self.position.answer(codes, rows_of))
         if self.sold:
-            out.update(self.sold.answer(codes))
+            out.update(self.sold.answer(codes, rows_of))
         same = {str(value): np.full(n, value) for value in set(self.constants.values())}
         for need, value in self.constants.items():
             out[need] = same[str(value)]
@@ -137,7 +167,10 @@ class PositionWork:
         self.begin = self._begin(spans, "holding" in tables)
         self.divisor = 10.0 ** (16 - minor_exponent(currency))
         self.features = reader.instruments.at(moment.known_by)
-        self.classes = sorted({need.measure for need in needs if need.stat == "share_of"})
+        self._wanted: dict[str, list[tuple[int, Need]]] = {}
+        for need in needs:
+            place = agos.index(need.window if need.stat in SINCE_WINDOW else need.ago)
+            self._wanted.setdefault(need.stat, []).append((place, need))
 
     def _begin(self, spans: coverage.Spans, holdings: bool) -> Ints:
         """Per client code the day at whose close nothing was held for sure."""
@@ -148,10 +181,15 @@ class PositionWork:
         otherwise = NONE if holdings or not spans else min(since for since, _ in spans) - 1
         return np.where(np.isnan(opened), otherwise, np.nan_to_num(opened) - 1).astype(np.int64)
 
-    def hold(self, codes: Ints) -> tuple[Held, Ints]:
-        """The positions of a batch, see `positions.hold`; and the clients' places in `codes`."""
+    def hold(self, codes: Ints, parts: Sequence[Part] | None = None) -> tuple[Held, Ints]:
+        """The positions of a batch, see `positions.hold`; and the clients' places in `codes`.
+
+        Args:
+            codes: client codes.
+            parts: their rows, where they are at hand.
+        """
         found, order = [], []
-        for rows, low, high, places in self.moment.visible(POSITION).parts(codes):
+        for rows, low, high, places in parts or self.moment.visible(POSITION).parts(codes):
             found.append(hold(self.question, rows, low, high, self.begin[codes[places]]))
             order.append(places)
         return Held.join(found), np.concatenate(order)
@@ -160,14 +198,19 @@ class PositionWork:
         """Reads prices once, before threads ask for them."""
         self.price = np.stack([prices(self.moment, ago) for ago in self.agos])
 
-    def answer(self, codes: Ints) -> dict[Need, Array]:
-        """Every position statistic of every question."""
-        held, places = self.hold(codes)
+    def answer(self, codes: Ints, parts: Sequence[Part] | None = None) -> dict[Need, Array]:
+        """Every position statistic that is asked.
+
+        Args:
+            codes: client codes.
+            parts: their rows, where they are at hand.
+        """
+        held, places = self.hold(codes, parts)
         found = summarise(
             held, self.question.days, self.price, self.features.category,
             self.moment.reader.instruments.categories, self.divisor,
         )  # fmt: skip
-        moved = movements(held, self.question.days)
+        moved = movements(held, self.question.days, self._asked(MOVES[:5]), self._asked(MOVES[5:]))
         history = self._history(held, found[0])
         rows = [*zip(STATS, found, strict=True), *zip(MOVES, moved, strict=True), *history.items()]
         n = len(codes)
@@ -178,19 +221,19 @@ class PositionWork:
             out[need][places] = values
 
         for stat, values in rows:
-            for a, ago in enumerate(self.agos):
-                if stat in SINCE_WINDOW:
-                    put(Need(POSITION, stat, window=ago), values[a])
-                else:
-                    put(Need(POSITION, stat, ago=ago), values[a])
+            for a, need in self._wanted.get(stat, ()):
+                put(need, values[a])
         worth = Kinds(held, self.question.days, self.price, self.divisor, self.features)
         for need in self.kinds:
             put(need, worth.answer(need, self.agos))
-        for prefix in self.classes:
-            member = self.features.member(prefix)
-            for a, values in enumerate(shares(held, member)):
-                put(Need(POSITION, "share_of", prefix, ago=self.agos[a]), values)
+        for a, need in self._wanted.get("share_of", ()):
+            put(need, share(held, self.features.member(need.measure), a))
         return out
+
+    def _asked(self, stats: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Of which questions one of some statistics is asked; bool [a]."""
+        wanted = {a for stat in stats for a, _ in self._wanted.get(stat, ())}
+        return np.isin(np.arange(len(self.agos)), list(wanted))
 
     def _history(self, held: Held, count: Array) -> dict[str, Array]:
         """What follows from all instruments a client was ever seen with; [a, n] each."""

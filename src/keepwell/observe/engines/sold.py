@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keepwell.core.days import midnight
 from keepwell.observe import coverage
-from keepwell.observe.engines.moment import Moment
+from keepwell.observe.engines.moment import Moment, Part
 from keepwell.observe.indicators.needs import SALES, Need
 from keepwell.observe.positions import NONE
 from keepwell.observe.sales import Period, price_path, sales
@@ -46,10 +46,15 @@ class SalesWork:
             _prices(moment, since, priced), divisor,
         )  # fmt: skip
 
-    def answer(self, codes: Ints) -> dict[Need, Array]:
-        """Every answer for a batch; float64 [n]."""
+    def answer(self, codes: Ints, parts: Sequence[Part] | None = None) -> dict[Need, Array]:
+        """Every answer for a batch; float64 [n].
+
+        Args:
+            codes: client codes.
+            parts: their position rows, where they are at hand.
+        """
         out = {need: np.empty(len(codes)) for need in self.needs}
-        for rows, low, high, places in self.moment.visible(POSITION).parts(codes):
+        for rows, low, high, places in parts or self.moment.visible(POSITION).parts(codes):
             begin = self.begin[codes[places]]
             found = sales(self.period, rows, low, high, begin, self.windows)
             for need, values in out.items():

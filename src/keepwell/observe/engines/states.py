@@ -140,8 +140,7 @@ def _account(moment: Moment, need: Need, n: int) -> Array:
         return np.bincount(code, minlength=n).astype(np.float64)
     if need.stat == "kinds":
         kind = np.asarray(rows.columns["kind"], np.int64)[keep]
-        pairs = np.unique(np.stack([code[kind >= 0], kind[kind >= 0]]), axis=1)
-        return np.bincount(pairs[0], minlength=n).astype(np.float64)
+        return _different(code[kind >= 0], kind[kind >= 0], n)
     values = np.asarray(rows.columns[need.stat], np.float64)[keep]
     out = np.full(n, np.nan)
     (np.fmin if need.stat == "fee_rate" else np.fmax).at(out, code, values)
@@ -199,7 +198,20 @@ def _relation(moment: Moment, need: Need, n: int) -> Array:
         ties = np.stack([other, who])[:, referrer & (other >= 0)]
     else:
         ties = np.stack([code, whom])[:, ~referrer & (code >= 0)]
-    return np.bincount(np.unique(ties, axis=1)[0], minlength=n).astype(np.float64)
+    return _different(ties[0], ties[1], n)
+
+
+def _different(code: Ints, of: Ints, n: int) -> Array:
+    """How many different values each client has; float64 [n].
+
+    Args:
+        code: client of each value.
+        of: the values, none below 0.
+        n: number of client codes.
+    """
+    span = int(of.max(initial=0)) + 1
+    pairs = np.unique(code * span + of)
+    return np.bincount(pairs // span, minlength=n).astype(np.float64)
 
 
 def answer_world(moment: Moment, need: Need) -> float:

@@ -184,15 +184,19 @@ class BaseModel:
 
     def _ordered(self, X: Array, names: Sequence[str]) -> Array:
         """The model's own columns of a matrix, in its order."""
+        if self._names and tuple(names) == self._names:
+            return np.ascontiguousarray(X)
+        return np.ascontiguousarray(np.asarray(X)[:, self._columns(names)])
+
+    def _columns(self, names: Sequence[str]) -> list[int]:
+        """Where the model's own columns are among some."""
         if not self._names:
             raise UsageError("model.fit-missing", model=self.name)
-        if tuple(names) == self._names:
-            return np.ascontiguousarray(X)
         at = {name: i for i, name in enumerate(names)}
         missing = [name for name in self._names if name not in at]
         if missing:
             raise DataError("model.column-missing", model=self.name, columns=", ".join(missing))
-        return np.ascontiguousarray(np.asarray(X)[:, [at[name] for name in self._names]])
+        return [at[name] for name in self._names]
 
     def _describe(self, folder: Path, **more: Any) -> None:
         content = {"model": self.name, "params": self.params, "names": self._names, **more}

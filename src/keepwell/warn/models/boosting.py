@@ -96,7 +96,7 @@ class Boosting(BaseModel):
 
     def log_odds(self, X: Array, names: Sequence[str]) -> Array:
         """Log-odds of leaving, float64 [n]."""
-        rows = self._ordered(X, names).astype(np.float32)
+        rows = self._single(X, names)
         if not len(rows):
             return np.zeros(0)
         raw = self._model.predict(
@@ -108,7 +108,7 @@ class Boosting(BaseModel):
         """Exact Shapley values of the trees (TreeSHAP), in log-odds."""
         from catboost import Pool
 
-        rows = self._ordered(X, names).astype(np.float32)
+        rows = self._single(X, names)
         if not len(rows):
             return Contributions(self._names, np.zeros((0, len(self._names))), 0.0)
         found = self._model.get_feature_importance(
@@ -118,6 +118,14 @@ class Boosting(BaseModel):
         )
         values = np.asarray(found, np.float64)
         return Contributions(self._names, values[:, :-1], float(values[0, -1]))
+
+    def _single(self, X: Array, names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The model's own columns in single precision, column by column, as CatBoost reads them."""
+        columns = np.asarray(X).T
+        rows = np.empty((len(self._names), columns.shape[1]), np.float32)
+        for to, at in zip(rows, self._columns(names), strict=True):
+            to[:] = columns[at]
+        return rows.T
 
     def save(self, folder: Path) -> None:
         """Write the fitted model into an existing folder."""
