@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
@@ -118,6 +119,35 @@ def test_ingest_takes_every_row_and_each_correction(made, tmp_path):
         assert table.added + table.corrected == table.read == written.rows.get(table.table, 0)
         corrections = sum(row.get("revision", 0) > 0 for row in rows_of(out, table.table))
         assert table.corrected == corrections, table.table
+
+
+def test_another_day_is_read_alone_and_nothing_is_missed(made, tmp_path):
+    """Later files come, and one that was cut short is sent again."""
+    out, written = made
+    (tmp_path / "keepwell.yaml").write_bytes((out / "keepwell.yaml").read_bytes())
+    files = [path.relative_to(out) for path in sorted((out / "data").rglob("*.parquet"))]
+    firsts = {path.parent: path for path in reversed(files)}.values()
+    later = {path for path in files if path.stem > "2024-01-20" and path not in firsts}
+    short = next(path for path in files if path.parent.name == "session" and path not in later)
+    for path in (path for path in files if path not in later):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(out / path, tmp_path / path)
+    pq.write_table(read(out / short).slice(1), tmp_path / short)
+    ingest(Workspace.open(tmp_path))
+    for path in (*later, short):
+        shutil.copy(out / path, tmp_path / path)
+    workspace = Workspace.open(tmp_path)
+    report = ingest(workspace)
+    assert report.quarantined == 0
+    fresh = Counter()
+    for path in (*later, short):
+        fresh[path.parent.name] += pq.read_metadata(out / path).num_rows
+    assert {t.table: t.read for t in report.tables if t.read} == fresh
+    rows = {name: state.rows for name, state in workspace.lake.manifest().tables.items()}
+    assert {name: n for name, n in rows.items() if n} == dict(written.rows)
+    again = [row for path in later for row in read(out / path).to_pylist()]
+    assert sum(t.corrected for t in report.tables) == sum(r.get("revision", 0) > 0 for r in again)
+    assert all(table.unchanged for table in ingest(workspace).tables)
 
 
 def test_trades_explain_holdings(made):

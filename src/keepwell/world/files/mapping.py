@@ -65,7 +65,9 @@ def mapping_text(title_en: str, title_zh: str, seed: int, start: date, days: int
         "sources:",
     ]
     for name in TABLES:
-        source = f"path: data/{name}/*.parquet, allow_empty: true"
+        # Another day's files are read alone; a world's are complete as soon as they are there.
+        read = "format: drops, options: {settle_s: 0}"
+        source = f"path: data/{name}/*.parquet, {read}, allow_empty: true"
         lines.append(f"  {source_of(name)}: {{{source}}}")
     lines += ["", "tables:"]
     for name, table in TABLES.items():
