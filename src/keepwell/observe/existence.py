@@ -35,17 +35,23 @@ class Existence:
     """From when until when clients exist, in microseconds since 1970.
 
     Attributes:
-        ids: clients, ascending.
+        names: ids of the clients, ascending; Arrow text.
         seen: from when each exists to this day, `NEVER_SEEN` if it does not; int64.
         brief: spans [begin, until) in which clients existed and that ended: columns id, begin,
             until.
         doubtful: ids of clients of whom some row ended while no other kept them.
     """
 
-    ids: list[str]
+    names: pa.Array
     seen: Ints
     brief: pa.Table
     doubtful: list[str]
+
+    @property
+    def ids(self) -> list[str]:
+        """The same ids as a list."""
+        found: list[str] = self.names.to_pylist()
+        return found
 
 
 def existence(
@@ -73,7 +79,7 @@ def existence(
             _register_midnights(connection, table, relation, zone)
     parts = lived_sql(telling, corrected, mine)
     if not parts:
-        return Existence([], np.empty(0, np.int64), _NO_SPANS, [])
+        return Existence(pa.array([], pa.string()), np.empty(0, np.int64), _NO_SPANS, [])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE lived AS {' UNION ALL '.join(parts)}")
     if only is not None:
         connection.unregister("asked_arrow")
@@ -117,7 +123,7 @@ def merged(connection: duckdb.DuckDBPyConnection) -> Existence:
     brief = connection.sql(_BRIEF).to_arrow_table().cast(_NO_SPANS.schema)
     doubtful = connection.sql(_DOUBTFUL).to_arrow_table()["id"].to_pylist()
     seen = found["seen"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
-    return Existence(found["id"].to_pylist(), seen, brief, doubtful)
+    return Existence(found["id"].combine_chunks().cast(pa.string()), seen, brief, doubtful)
 
 
 _NO_SPANS: Final = pa.table(

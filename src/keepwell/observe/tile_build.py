@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from keepwell.core.days import day_number
@@ -18,6 +19,7 @@ from keepwell.observe.tile_rows import Block, Layout
 from keepwell.observe.tile_sql import ZoneSql, position_sql, tile_sql
 from keepwell.observe.tiles import PRICE, TILES, TileSpec
 
+Ints = npt.NDArray[np.int64]
 _ROWS_PER_PASS = 8_000_000
 _BATCH = 131_072
 _DAY_BEFORE_ALL = 0
@@ -86,13 +88,39 @@ def register(
     connection: duckdb.DuckDBPyConnection, clients: list[str], instruments: list[str]
 ) -> None:
     """Give a connection the dictionaries as the relations `entities` (clients), `instruments`."""
-    for name, ids in (("entities", clients), ("instruments", instruments)):
-        table = pa.table(
-            {"id": pa.array(ids, pa.string()), "code": np.arange(len(ids), dtype=np.int32)}
-        )
-        connection.register(f"{name}_arrow", table)
-        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {name}_arrow")
-        connection.unregister(f"{name}_arrow")
+    register_ids(connection, "entities", pa.array(clients, pa.string()))
+    register_ids(connection, "instruments", pa.array(instruments, pa.string()))
+
+
+def register_ids(
+    connection: duckdb.DuckDBPyConnection, name: str, ids: pa.Array, first: int = 0
+) -> None:
+    """Make a dictionary, or with `first` lengthen one.
+
+    Args:
+        connection: where.
+        name: 'entities' or 'instruments'.
+        ids: Arrow text.
+        first: code of the first one.
+    """
+    codes = np.arange(first, first + len(ids), dtype=np.int32)
+    connection.register("ids_arrow", pa.table({"id": ids, "code": codes}))
+    head = f"INSERT INTO {name}" if first else f"CREATE OR REPLACE TABLE {name} AS"
+    connection.execute(f"{head} SELECT * FROM ids_arrow")
+    connection.unregister("ids_arrow")
+
+
+def codes_of(connection: duckdb.DuckDBPyConnection, ids: pa.Array) -> Ints:
+    """Codes of some clients by the relation `entities`; -1 for one that is not in it."""
+    places = np.arange(len(ids), dtype=np.int64)
+    connection.register("asked_arrow", pa.table({"id": ids, "place": places}))
+    found = connection.execute(
+        "SELECT place, code FROM asked_arrow JOIN entities USING (id)"
+    ).fetchnumpy()
+    connection.unregister("asked_arrow")
+    out = np.full(len(ids), -1, np.int64)
+    out[np.asarray(found["place"], np.int64)] = np.asarray(found["code"], np.int64)
+    return out
 
 
 def query(
@@ -130,6 +158,7 @@ def blocks(
     zone: ZoneSql,
     sources: Mapping[str, str],
     size: tuple[int, int],
+    clients: str = "entities",
 ) -> Iterator[Block]:
     """A dataset's rows in order, in passes over ranges of entities so that memory stays bounded.
 
@@ -139,13 +168,15 @@ def blocks(
         zone: local days.
         sources: relation per lake table that is there.
         size: number of lake rows, and of entities.
+        clients: the dictionary of clients, or a relation of those that the rows name.
     """
     rows, entities = size
     passes = max(1, -(-rows // _ROWS_PER_PASS))
     edges = np.linspace(0, entities, passes + 1).astype(int)
     for low, high in pairwise(edges):
         where = f"e.code >= {low} AND e.code < {high}" if passes > 1 else ""
-        result = connection.sql(query(dataset, zone, sources, where))
+        sql = query(dataset, zone, sources, where)
+        result = connection.sql(sql.replace("JOIN entities ", f"JOIN {clients} "))
         for batch in result.to_arrow_reader(_BATCH):
             yield Block.of(batch, dataset.layout)
 

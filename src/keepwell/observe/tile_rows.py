@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from keepwell.core.files import atomic_write, sync_folder
+from keepwell.core.files import sync_folder
 from keepwell.observe.tiles import BLANK, NEVER
 from keepwell.observe.windows import Rows
 
@@ -89,8 +90,8 @@ class Block:
             np.concatenate([b.gone for b in blocks]),
             np.concatenate([b.values for b in blocks]),
         )
-        keys = [whole.column(name, layout) for name in (*layout.order[::-1], "code")]
-        return whole.take(np.lexsort(keys))
+        keys = [whole.column(name, layout) for name in ("code", *layout.order)]
+        return whole.take(_order(keys))
 
     def column(self, name: str, layout: Layout) -> npt.NDArray[Any]:
         """A key column or a measure by name."""
@@ -229,16 +230,13 @@ class _Writer:
 
     def close(self) -> None:
         for file in self.files.values():
-            _sync(file)
             file.close()
 
     def finish(self) -> None:
         entity = np.concatenate([*self.entities, np.empty(0, np.int32)]).astype(np.int32)
         start = np.concatenate([*self.starts, [self.count]]).astype(np.int64)
         for name, array in (("entity", entity), ("start", start)):
-            with (self.folder / f"{name}.bin").open("wb") as file:
-                array.tofile(file)
-                _sync(file)
+            array.tofile(self.folder / f"{name}.bin")
         if not self.ever_gone:
             (self.folder / "gone.bin").write_bytes(b"")
         meta = {
@@ -246,8 +244,29 @@ class _Writer:
             "gone": self.ever_gone, "narrow": [self.names[i] for i in self.narrow],
             "wide": [self.names[i] for i in self.wide],
         }  # fmt: skip
-        atomic_write(self.folder / "meta.json", json.dumps(meta))
+        (self.folder / "meta.json").write_text(json.dumps(meta), "utf-8")
+        paths = list(self.folder.iterdir())
+        with ThreadPoolExecutor(len(paths)) as pool:  # the disk takes them together
+            list(pool.map(_sync, paths))
         sync_folder(self.folder)
+
+
+def _order(keys: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.intp]:
+    """The stable order by some keys, the first before all; as `np.lexsort`, the other way round.
+
+    Where they fit, they are packed into one number: rows of several blocks are long runs in order,
+    which a sort by one key takes as they are.
+    """
+    packed = np.zeros(len(keys[0]), np.int64)
+    free = 63
+    for key in keys if len(packed) else ():
+        low, high = int(key.min()), int(key.max())
+        bits = (high - low).bit_length()
+        free -= bits
+        if free < 0:
+            return np.lexsort(keys[::-1])
+        packed = (packed << bits) | (key.astype(np.int64) - low)
+    return np.argsort(packed, kind="stable")
 
 
 def _fits(values: Ints, narrow: list[int], names: list[str]) -> None:
@@ -295,6 +314,6 @@ def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

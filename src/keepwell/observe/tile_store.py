@@ -38,9 +38,10 @@ from keepwell.observe.tile_build import (
     DATASETS,
     Dataset,
     blocks,
+    codes_of,
     instrument_ids,
     query,
-    register,
+    register_ids,
     zone_sql,
 )
 from keepwell.observe.tile_rows import Block, Segment, TooWideError, write_segment
@@ -201,7 +202,8 @@ def _open(folder: Path, manifest: StoreManifest, lake_manifest: Manifest) -> Til
         base[name] = Segment.open(folder / stored.segments[0])
         layout = DATASETS[name].layout
         newer = [Segment.open(folder / segment).block(layout) for segment in stored.segments[1:]]
-        delta[name] = Block.join(newer, layout)
+        # One segment is in order already.
+        delta[name] = newer[0] if len(newer) == 1 else Block.join(newer, layout)
     return TileStore(
         manifest, lake_manifest, clients["id"].to_pylist(), clients["seen"].to_numpy(),
         (code, begin, until), instruments["id"].to_pylist(), base, delta,
@@ -290,7 +292,7 @@ class _Refresh:
             self.connection.execute("SET preserve_insertion_order = false")
             sources = self._new_sources()
             clients, seen, brief, instruments = self._dictionaries(sources)
-            register(self.connection, clients, instruments)
+            self._register_lately(sources)
             self.entities = {"clients": len(clients), "instruments": len(instruments)}
             datasets = {}
             for dataset in DATASETS.values():
@@ -327,17 +329,29 @@ class _Refresh:
                 found[table] = self._added(table, old) or f'"{table}"'
         return found
 
+    def _register_lately(self, sources: Mapping[str, str]) -> None:
+        """The clients whom the new rows name: to look all others up would cost more than these."""
+        named = [
+            f"SELECT client_id FROM {relation}"
+            for table, relation in sources.items()
+            if relation != f'"{table}"' and "client_id" in TABLES[table].by_name
+        ]
+        ids = " UNION ALL ".join(named) or "SELECT NULL"
+        self.connection.execute(
+            f"CREATE TABLE lately AS SELECT * FROM entities WHERE id IN ({ids})"
+        )
+
     def _dictionaries(
         self, sources: Mapping[str, str]
-    ) -> tuple[list[str], Ints, pa.Table, list[str]]:
-        clients: list[str] = []
-        instruments: list[str] = []
+    ) -> tuple[pa.Array, Ints, pa.Table, pa.Array]:
+        clients, instruments = pa.array([], pa.string()), pa.array([], pa.string())
         seen = np.empty(0, np.int64)
         brief = None
         if self.stored:
             table = pq.read_table(self.folder / self.stored.clients)
-            clients, seen = table["id"].to_pylist(), table["seen"].to_numpy().copy()
-            instruments = pq.read_table(self.folder / self.stored.instruments)["id"].to_pylist()
+            clients, seen = table["id"].combine_chunks(), table["seen"].to_numpy().copy()
+            instruments = pq.read_table(self.folder / self.stored.instruments)["id"]
+            instruments = instruments.combine_chunks()
             brief = pq.read_table(self.folder / self.stored.brief)
         every = {t: f'"{t}"' for t in self.newest.tables if t in TABLES}
         corrected = {t for t, state in self.newest.tables.items() if state.corrected}
@@ -345,25 +359,30 @@ class _Refresh:
         if self._lost_rows():
             asked, brief = every, None
             seen[:] = NEVER_SEEN
-        code = {id: i for i, id in enumerate(clients)}
+        register_ids(self.connection, "entities", clients)
         found = existence(self.connection, asked, self.zone, corrected)
-        clients += [id for id in found.ids if id not in code]
-        code.update((id, i) for i, id in enumerate(clients[len(code) :], len(code)))
-        seen = np.concatenate([seen, np.full(len(clients) - len(seen), NEVER_SEEN, np.int64)])
-        place = np.array([code[id] for id in found.ids], np.int64)
+        place = codes_of(self.connection, found.names)
+        fresh = found.names.filter(pa.array(place < 0))
+        if len(fresh):
+            register_ids(self.connection, "entities", fresh, len(clients))
+            place[place < 0] = np.arange(len(clients), len(clients) + len(fresh))
+            clients = pa.concat_arrays([clients, fresh])
+        seen = np.concatenate([seen, np.full(len(fresh), NEVER_SEEN, np.int64)])
         np.minimum.at(seen, place, found.seen)
         spans = [] if brief is None else [brief]
         if found.doubtful and brief is not None:
             # Other tables may keep them: what is stored does not tell which of them did.
             found = existence(self.connection, every, self.zone, corrected, found.doubtful)
-            again = np.array([code[id] for id in found.ids], np.int64)
+            again = codes_of(self.connection, found.names)
             seen[again] = found.seen
             spans = [brief.filter(~np.isin(brief["code"].to_numpy(), again))]
-        of = np.array([code[id] for id in found.brief["id"].to_pylist()], np.int64)
+        of = codes_of(self.connection, found.brief["id"].combine_chunks())
         spans.append(found.brief.drop_columns("id").add_column(0, "code", pa.array(of)))
-        have = set(instruments)
+        have = set(instruments.to_pylist())
         more = [id for id in instrument_ids(self.connection, sources) if id not in have]
-        return clients, seen, pa.concat_tables(spans), instruments + more
+        instruments = pa.concat_arrays([instruments, pa.array(more, pa.string())])
+        register_ids(self.connection, "instruments", instruments)
+        return clients, seen, pa.concat_tables(spans), instruments
 
     def _lost_rows(self) -> bool:
         """Whether rows were taken out of a table since the last refresh, or a table is older."""
@@ -421,14 +440,15 @@ class _Refresh:
         versions: dict[str, int],
     ) -> StoredDataset | None:  # fmt: skip
         """The dataset with one more delta; None when it is time to rebuild it."""
-        found = self._segment(dataset, sources, 0, replace(old, versions=versions))
+        found = self._segment(dataset, sources, 0, replace(old, versions=versions), "lately")
         if sum(found.rows[1:]) > max(100_000, _MOST_DELTA_SHARE * found.rows[0]):
             return None
         return found
 
     def _segment(
-        self, dataset: Dataset, sources: Mapping[str, str], rows: int, old: StoredDataset
-    ) -> StoredDataset:
+        self, dataset: Dataset, sources: Mapping[str, str], rows: int, old: StoredDataset,
+        clients: str = "entities",
+    ) -> StoredDataset:  # fmt: skip
         """Write rows as one more segment."""
         name = f"{dataset.name}-{self.generation:06d}"
         wide, size = set(old.wide), (rows, self.entities[dataset.entity])
@@ -436,7 +456,7 @@ class _Refresh:
             for folder in (self.folder / name, self.folder / f"{name}.part"):
                 shutil.rmtree(folder, ignore_errors=True)
             layout = replace(dataset.layout, narrow=dataset.layout.narrow - wide)
-            stream = blocks(self.connection, dataset, self.sql, sources, size)
+            stream = blocks(self.connection, dataset, self.sql, sources, size, clients)
             try:
                 count = write_segment(self.folder / f"{name}.part", stream, layout)
                 break
@@ -447,19 +467,19 @@ class _Refresh:
         return StoredDataset(old.versions, [*old.segments, name], [*old.rows, count], sorted(wide))
 
     def _write_dictionaries(
-        self, clients: list[str], seen: Ints, brief: pa.Table, instruments: list[str]
+        self, clients: pa.Array, seen: Ints, brief: pa.Table, instruments: pa.Array
     ) -> tuple[str, str, str]:
         names = (f"clients-{self.generation:06d}.parquet",
                  f"instruments-{self.generation:06d}.parquet",
                  f"brief-{self.generation:06d}.parquet")  # fmt: skip
         tables = (
-            pa.table({"id": pa.array(clients, pa.string()), "seen": seen}),
-            pa.table({"id": pa.array(instruments, pa.string())}),
+            pa.table({"id": clients, "seen": seen}),
+            pa.table({"id": instruments}),
             brief,
         )
         for name, table in zip(names, tables, strict=True):
             sink = pa.BufferOutputStream()
-            pq.write_table(table, sink)
+            pq.write_table(table, sink, use_dictionary=False)  # every id is another one
             atomic_write(self.folder / name, sink.getvalue().to_pybytes())
         return names
 
