@@ -44,10 +44,10 @@ class TestSpark(EngineSuite):
         return both
 
 
-def test_two_workers_take_part(both, cluster):
+def test_two_workers_take_part(both, executors):
     status = both[1].session.sparkContext._jsc.sc().getExecutorMemoryStatus()
     assert status.size() == 3  # the driver counts as one
-    assert len(cluster.executors()) == 2
+    assert len(executors) == 2
 
 
 @pytest.mark.parametrize("seed", [5])
@@ -78,10 +78,9 @@ def test_what_a_kill_left_half_made_is_made_anew(both, cluster):
     assert np.array_equal(mine.values, theirs.values, equal_nan=True)
 
 
-def test_a_killed_executor_changes_nothing(both, cluster):
+def test_a_killed_executor_changes_nothing(both, executors):
     local, engine, instants = both
-    victims = cluster.executors()
-    killed = threading.Timer(0.3, lambda: victims[0].send_signal(signal.SIGKILL))
+    killed = threading.Timer(0.3, lambda: executors[0].send_signal(signal.SIGKILL))
     killed.start()
     names = list(local.compute(instants[0]).names)
     until = time.monotonic() + 60
@@ -90,7 +89,7 @@ def test_a_killed_executor_changes_nothing(both, cluster):
     mine = engine.compute(instants[0], indicators=names[:20])
     theirs = local.compute(instants[0], indicators=names[:20])
     assert np.array_equal(mine.values, theirs.values, equal_nan=True)
-    assert not victims[0].is_running()
+    assert not executors[0].is_running()
 
 
 def test_an_instant_within_a_day_is_refused(both):
