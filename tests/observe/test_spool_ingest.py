@@ -116,6 +116,22 @@ def test_conflicts_and_corrections(workspace):
     assert workspace.lake.manifest().tables["trade"].corrected
 
 
+def test_a_row_is_taken_back(workspace):
+    send(workspace, "b1", [trade(2), trade(3)])
+    drain(workspace, LATER)
+    gone = {"trade_id": "T2", "revision": 1, "deleted": True}
+    alone = {"trade_id": "T3", "deleted": True}
+    send(workspace, "b2", [gone, alone], at=AT + timedelta(seconds=5))
+    report = drain(workspace, LATER)
+    assert (report.added, report.quarantined) == (1, 1)
+    (entry,) = quarantine.entries(workspace.lake).to_pylist()
+    assert (entry["reason"], entry["column"]) == ("cell.missing", "revision")
+    ended = int((AT + timedelta(seconds=5)).timestamp() * 1e6)
+    assert rows_of(workspace, columns="trade_id, epoch_us(gone_at)") == [
+        ("T2", ended), ("T3", None)
+    ]  # fmt: skip
+
+
 def test_what_was_refused_goes_to_the_quarantine_and_a_retry_leaves_it(workspace):
     ingest(workspace, now=AT)
     rows = [trade(2), trade(3, amount="x"), trade(4, at="2026-03-04T09:30:00")]

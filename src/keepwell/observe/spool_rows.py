@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from keepwell.observe.contract import SYSTEM_COLUMNS, Column, Kind, Table
+from keepwell.observe.contract_types import DELETED
 from keepwell.observe.validate import Context as Circumstances
 from keepwell.observe.validate import examine
 
@@ -63,8 +64,8 @@ class _Refused(Exception):
 
 
 def columns_of(table: Table) -> list[str]:
-    """Columns that a row may have: the contract's and `revision`."""
-    return [*table.names, "revision"]
+    """Columns that a row may have: the contract's, `revision` and `deleted`."""
+    return [*table.names, "revision", DELETED.name]
 
 
 def check(
@@ -86,7 +87,7 @@ def check(
     n = len(rows)
     faults: list[Fault] = []
     columns: dict[str, pa.Array] = {}
-    for column in (*table.columns, SYSTEM_COLUMNS[1]):
+    for column in (*table.columns, SYSTEM_COLUMNS[1], DELETED):
         if any(column.name in row for row in rows):
             cells, wrong = _cells(column, rows)
             faults += [(row, column.name, reason) for row, reason in wrong]

@@ -60,6 +60,18 @@ def test_rows_are_stored_acknowledged_and_shown_to_the_rules_once(desk, seen):
     assert len(seen) == 1
 
 
+def test_rules_do_not_see_what_is_taken_back(sqlite_desk, seen):
+    sqlite_desk.usual()
+    http = sqlite_desk.http("integration")
+    gone = {"flow_id": "F1", "revision": 1, "deleted": True}
+    answer = http.post(PATH, json=body([gone, flow(2), {"flow_id": "F3", "deleted": True}]))
+    assert answer.status_code == 202
+    assert [(r["row"], r["column"]) for r in answer.json()["rejected"]] == [(2, "revision")]
+    sqlite_desk.settle()
+    ((_, rows),) = seen
+    assert [row["flow_id"] for row in rows] == ["F2"]
+
+
 def test_the_same_id_with_other_rows_is_a_conflict(sqlite_desk, seen):
     sqlite_desk.usual()
     http = sqlite_desk.http("integration")

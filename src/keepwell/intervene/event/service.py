@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import pyarrow.compute as pc
+
 from keepwell.core.errors import REASONS, DataError, UsageError, nearest
 from keepwell.core.text import tr
 from keepwell.frame.context import Frame
@@ -20,6 +22,7 @@ from keepwell.intervene.event import repo
 from keepwell.intervene.event.schema import EventsIn, EventsOut, EventsState, RowFault
 from keepwell.jobs.service import enqueue
 from keepwell.observe.contract import TABLES
+from keepwell.observe.contract_types import DELETED
 from keepwell.observe.freshness import Waiting
 from keepwell.observe.spool import Record, digest_of
 from keepwell.observe.spool_ingest import spool_of
@@ -144,7 +147,9 @@ def apply(tx: Tx, sequence: int, record: Record) -> None:
     table, rows = record.content["table"], record.content["rows"]
     refused = [row for row, _, _ in record.content["faults"]]
     checked = check(TABLES[table], rows, _context(tx.frame, record.at), refused=refused)
-    good = checked.good.select(TABLES[table].names).to_pylist()
+    # A row that is taken back ends what the lake says; what people did about it stays theirs.
+    alive = checked.good.filter(pc.is_null(checked.good[DELETED.name]))
+    good = alive.select(TABLES[table].names).to_pylist()
     if good:
         batch.refused = rules(tx, table, good)
     batch.applied_at = tx.at
