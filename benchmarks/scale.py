@@ -5,6 +5,9 @@
 Every size is a simulated broker of its own. Every step runs in a process of its own, after a small
 broker has compiled the kernels and trained the model that all sizes are scored with. The tiles'
 peer is DuckDB: the same group-by of the same rows, unordered, written to Parquet, in the same run.
+
+With `--resume`, steps that an earlier run measured on kept brokers are not done again; the load of
+the machine stands beside every figure.
 """
 
 from __future__ import annotations
@@ -59,26 +62,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--teacher", type=int, nargs=2, metavar=("CLIENTS", "DAYS"), default=[20_000, 400]
     )
     parser.add_argument("--work", type=Path, default=Path("build/bench-scale"))
+    parser.add_argument("--resume", action="store_true", help="keep what was measured before")
+    parser.add_argument(
+        "--without",
+        nargs="+",
+        choices=STEPS,
+        default=[],
+        help="leave steps out at the largest size",
+    )
     parser.add_argument("--keep", action="store_true", help="leave the brokers on the disk")
     parser.add_argument("--markdown", action="store_true", help=f"write {PAGE.name} in docs/")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     work = args.work.resolve()
     if args.step:
-        print(json.dumps(STEPS[args.step](work, args.clients[0], args.days)))
+        found = STEPS[args.step](work, args.clients[0], args.days)
+        for one in found.values():
+            one["load"] = os.getloadavg()[0]
+        kept = work / str(args.clients[0]) / f"{args.step}.json"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found))
         return 0
     work.mkdir(parents=True, exist_ok=True)
     _child("teach", args, *args.teacher)
-    found = []
+    sizes = []
     for clients in args.clients:
-        shutil.rmtree(work / str(clients), ignore_errors=True)
+        if not args.resume:
+            shutil.rmtree(work / str(clients), ignore_errors=True)
         steps: Steps = {}
         for step in ("world", "ingest", "tiles", "peer", "day", "night"):
-            steps |= _child(step, args, clients)
-        found.append({"clients": clients, **steps})
+            if step not in args.without or clients < max(args.clients):
+                steps |= _child(step, args, clients)
+        sizes.append({"clients": clients, **steps})
         if not args.keep:
             shutil.rmtree(work / str(clients))
-    text = page(found, args)
+    text = page(sizes, args)
     print(text)
     if args.markdown:
         PAGE.write_text(text, encoding="utf-8")
@@ -86,13 +104,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _child(step: str, args: argparse.Namespace, clients: int, days: int | None = None) -> Steps:
-    command = [sys.executable, __file__, "--step", step, "--clients", str(clients),
-               "--days", str(days or args.days), "--work", str(args.work)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{step} of {clients} clients failed:\n{done.stderr}")
-    print(f"  {clients:,} clients: {step} done", file=sys.stderr, flush=True)
-    found: Steps = json.loads(done.stdout.splitlines()[-1])
+    kept = args.work.resolve() / str(clients) / f"{step}.json"
+    if not (args.resume and kept.exists()):
+        command = [sys.executable, __file__, "--step", step, "--clients", str(clients),
+                   "--days", str(days or args.days), "--work", str(args.work)]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{step} of {clients} clients failed:\n{done.stderr}")
+        print(f"  {clients:,} clients: {step} done", file=sys.stderr, flush=True)
+    found: Steps = json.loads(kept.read_text())
     return found
 
 
@@ -279,14 +299,14 @@ def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
         "",
         (
             f"Simulated brokers (scenario calm-year, seed {SEED}) of {args.days} days and one "
-            f"more; {count} indicators, float32; {machine}; load average at the end "
-            f"{os.getloadavg()[1]:.1f}. Wall and CPU in seconds, each step in a process of its "
-            "own but for the last three, which share one. Peak is resident memory, mapped files "
-            f"included. The model is of a broker of {args.teacher[0]:,} clients and "
-            f"{args.teacher[1]} days."
+            f"more; {count} indicators, float32; {machine}. Wall and CPU in seconds, each step in "
+            "a process of its own but for the last three, which share one. Load is the machine's "
+            "load average of a minute when a step ended: above 2, others worked beside it. Peak "
+            "is resident memory, mapped files included. The model is of a broker of "
+            f"{args.teacher[0]:,} clients and {args.teacher[1]} days."
         ), "",
-        "| clients | rows | tile rows | step | wall | CPU | CPU per client, µs | peak, GB |",
-        "|---:|---:|---:|---|---:|---:|---:|---:|",
+        "| clients | rows | tile rows | step | wall | CPU | CPU per client, µs | peak, GB | load |",
+        "|---:|---:|---:|---|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     for one in found:
         sized = (
@@ -294,8 +314,10 @@ def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
         )
         lines += [
             f"{sized}| {title} | {one[step]['wall']:.1f} | {one[step]['cpu']:.1f} "
-            f"| {one[step]['cpu'] / one['clients'] * 1e6:.1f} | {one[step]['peak'] / 1e9:.2f} |"
+            f"| {one[step]['cpu'] / one['clients'] * 1e6:.1f} | {one[step]['peak'] / 1e9:.2f} "
+            f"| {one[step]['load']:.1f} |"
             for step, title in _ROWS
+            if step in one
         ]
     return "\n".join([*lines, "", *goals(found), ""])
 
@@ -317,8 +339,9 @@ def goals(found: list[dict[str, Any]]) -> list[str]:
             tell(f"{each}reasons of the first 5 %", one["reasons"]["wall"], 30, " s")
         ratio = one["tiles"]["cpu"] / one["duckdb tiles"]["cpu"]
         tell(f"{each}CPU of tiles over DuckDB's", ratio, 1.2, "")
-        per = one["day tiles"]["wall"] / size * 300_000
-        tell(f"{each}one more day's tiles, per 300,000 clients", per, 0.2, " s")
+        if "day tiles" in one:
+            per = one["day tiles"]["wall"] / size * 300_000
+            tell(f"{each}one more day's tiles, per 300,000 clients", per, 0.2, " s")
     return lines
 
 
