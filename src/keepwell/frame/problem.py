@@ -166,14 +166,20 @@ def also(*statuses: int) -> dict[int | str, dict[str, Any]]:
     Args:
         *statuses: among 409, 412, 413, 428, 429.
     """
-    return {
-        status: {
-            "description": _FURTHER[status],
-            "model": Problem,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
-    }
+    return {status: answer(_FURTHER[status]) for status in statuses}
+
+
+def answer(words: str) -> dict[str, Any]:
+    """A problem as an answer, for the API's description.
+
+    The framework is not told the model: it would build a validator for each answer of each endpoint
+    whenever an application is made, and none is ever used.
+
+    Args:
+        words: when it is answered.
+    """
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {"description": words, "content": {MEDIA_TYPE: schema, "application/json": schema}}
 
 
 _FURTHER = {

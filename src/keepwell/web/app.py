@@ -19,11 +19,11 @@ from keepwell.core.errors import KeepwellError
 from keepwell.core.ids import new_id
 from keepwell.core.text import LOCALES
 from keepwell.frame.context import Frame
-from keepwell.frame.problem import MEDIA_TYPE, Fault, Problem, RequestError, Unavailable, problem
+from keepwell.frame.problem import MEDIA_TYPE, Fault, RequestError, Unavailable, answer, problem
 from keepwell.trust.access.call import vet
 from keepwell.web import health, operations, pages
 from keepwell.web.body_limit import BodyLimit
-from keepwell.web.describe import describe_headers, methods_at
+from keepwell.web.describe import describe, methods_at
 from keepwell.web.gate import Gate
 from keepwell.web.pages.errors import error_page
 from keepwell.web.signpost import put_up
@@ -62,7 +62,7 @@ def create_app(frame: Frame) -> FastAPI:
     app.add_exception_handler(Exception, _unexpected)
     health.install(app)
     pages.install(app)
-    describe_headers(app)
+    describe(app)
     put_up(app, PREFIX)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, prefix=PREFIX)
@@ -71,11 +71,7 @@ def create_app(frame: Frame) -> FastAPI:
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": words,
-        "model": Problem,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    status: answer(words)
     for status, words in {
         400: "The request cannot be read.",
         401: "Nobody is logged in, or the token is not valid.",

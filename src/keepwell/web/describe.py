@@ -1,4 +1,4 @@
-"""What the framework does not tell about endpoints by itself: headers they read, methods at a path.
+"""What the framework does not tell about endpoints by itself: headers, problems, methods at a path.
 
 `Call` reads the headers for every endpoint alike, so the description adds them in one place.
 """
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
 
+from keepwell.frame.problem import Problem
 from keepwell.trust.access.call import guard
 
 _TEXT: Final = r"^[\x20-\x7e]+$"
@@ -43,8 +44,8 @@ ALWAYS_ANEW: Final = frozenset({"read_case", "read_clock", "read_exit", "read_we
 """Reads with an ETag whose content changes without a new version, so that there is no 304."""
 
 
-def describe_headers(app: FastAPI) -> None:
-    """Have the description of the API name the headers that endpoints take.
+def describe(app: FastAPI) -> None:
+    """Have the description of the API name the headers that endpoints take, and what a problem is.
 
     Args:
         app: with all its endpoints.
@@ -53,7 +54,9 @@ def describe_headers(app: FastAPI) -> None:
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _add_headers(app, plain())
+            document = plain()
+            _add_headers(app, document)
+            _add_problem(document)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
@@ -87,6 +90,15 @@ def _add_headers(app: FastAPI, document: dict[str, Any]) -> None:
                 operation["responses"]["304"] = _UNCHANGED
             if not given:
                 del operation["parameters"]
+
+
+def _add_problem(document: dict[str, Any]) -> None:
+    problem = Problem.model_json_schema(
+        ref_template="#/components/schemas/{model}", mode="serialization"
+    )
+    known = document["components"]["schemas"]
+    known |= {**problem.pop("$defs"), "Problem": problem}
+    document["components"]["schemas"] = dict(sorted(known.items()))
 
 
 def _is_versioned(path: str, changed: set[str]) -> bool:
