@@ -19,6 +19,7 @@ CONTEXT.set_forkserver_preload(
         "pandas",
         "pyarrow.dataset",
         "catboost",
+        "numba",
         "keepwell.cli",
         "keepwell.learn.run",
         "keepwell.observe.ingest",

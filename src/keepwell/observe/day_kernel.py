@@ -22,10 +22,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.kernel import compiled
 from keepwell.observe.indicators.needs import DAY_STATS, Need
 from keepwell.observe.tiles import ALWAYS, BLANK, TileSpec
 from keepwell.observe.windows import Rows
@@ -84,7 +84,7 @@ def run_days(
     )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _take(i, fresh, columns, narrow, wide, real, value):  # type: ignore[no-untyped-def]
     """Takes a row into its day's values; NaN is blank."""
     for m in range(len(columns)):
@@ -105,7 +105,7 @@ def _take(i, fresh, columns, narrow, wide, real, value):  # type: ignore[no-unty
                 value[m] = min(value[m], x)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _finish(age, ops, value, kept, ring, filled):  # type: ignore[no-untyped-def]
     """Takes a finished day into every statistic."""
     for o in range(len(ops)):
@@ -131,7 +131,7 @@ def _finish(age, ops, value, kept, ring, filled):  # type: ignore[no-untyped-def
                 kept[o] = x
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _kernel(  # type: ignore[no-untyped-def]
     today, low, high, at, ops, columns, day, known, gone, narrow, wide, real, out
 ):

@@ -79,7 +79,7 @@ def existence(
             _register_midnights(connection, table, relation, zone)
     parts = lived_sql(telling, corrected, mine)
     if not parts:
-        return Existence(pa.array([], pa.string()), np.empty(0, np.int64), _NO_SPANS, [])
+        return Existence(pa.array([], pa.string()), np.empty(0, np.int64), _SPANS.empty_table(), [])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE lived AS {' UNION ALL '.join(parts)}")
     if only is not None:
         connection.unregister("asked_arrow")
@@ -120,19 +120,13 @@ def merged(connection: duckdb.DuckDBPyConnection) -> Existence:
     """Existence from the spans in a connection's relation `lived`: id, low, high."""
     connection.execute(_MERGED)
     found = connection.sql("SELECT id, seen FROM lives ORDER BY id").to_arrow_table()
-    brief = connection.sql(_BRIEF).to_arrow_table().cast(_NO_SPANS.schema)
+    brief = connection.sql(_BRIEF).to_arrow_table().cast(_SPANS)
     doubtful = connection.sql(_DOUBTFUL).to_arrow_table()["id"].to_pylist()
     seen = found["seen"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
     return Existence(found["id"].combine_chunks().cast(pa.string()), seen, brief, doubtful)
 
 
-_NO_SPANS: Final = pa.table(
-    {
-        "id": pa.array([], pa.string()),
-        "begin": pa.array([], pa.int64()),
-        "until": pa.array([], pa.int64()),
-    }
-)
+_SPANS: Final = pa.schema([("id", pa.string()), ("begin", pa.int64()), ("until", pa.int64())])
 # A client whose earliest row never ended needs no more; of the others the spans are joined.
 _MERGED: Final = f"""
     CREATE OR REPLACE TEMP TABLE lives AS

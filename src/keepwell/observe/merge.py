@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.kernel import compiled
 from keepwell.observe.tile_rows import Block, Layout
 from keepwell.observe.windows import Rows
 
@@ -46,7 +46,7 @@ def merge(
     return Block(zero, day, known, gone, values).rows(layout), high - counts, high
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _merge(  # type: ignore[no-untyped-def]
     base_low, base_high, extra_low, extra_high,
     base_day, base_known, base_gone, narrow, wide, where,

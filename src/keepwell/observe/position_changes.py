@@ -5,10 +5,10 @@ Means are taken over ascending values, so that no order of rows can change a bit
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.kernel import compiled
 from keepwell.core.money import QUANTITY_SCALE
 from keepwell.observe.positions import Held
 
@@ -70,7 +70,7 @@ def share(held: Held, member: npt.NDArray[np.bool_], question: int) -> Array:
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _share(start, instrument, quantity, known, member, a, out):  # type: ignore[no-untyped-def]
     for q in range(len(out)):
         total = part = 0
@@ -82,7 +82,7 @@ def _share(start, instrument, quantity, known, member, a, out):  # type: ignore[
             out[q] = part / total
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _movements(  # type: ignore[no-untyped-def]
     start, first, quantity, known, days, scale, changed, sizes_asked, out
 ):
@@ -122,7 +122,7 @@ def _movements(  # type: ignore[no-untyped-def]
                 out[7, a, q] = _mean(np.log(1.0 + sizes[:sized]))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _mean(values):  # type: ignore[no-untyped-def]
     total = 0.0
     for value in np.sort(values):

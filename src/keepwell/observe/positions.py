@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.kernel import compiled
 from keepwell.observe.tile_sql import SNAPSHOT, TRADED_UNKNOWN
 from keepwell.observe.tiles import ALWAYS, BLANK
 from keepwell.observe.windows import Rows
@@ -185,7 +185,7 @@ def summarise(
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _latest_snapshots(  # type: ignore[no-untyped-def]
     known_day, days, open_tail, day, known_on, gone, narrow, wide, kind_at, low, high, begin, s
 ):
@@ -204,7 +204,7 @@ def _latest_snapshots(  # type: ignore[no-untyped-def]
             s[a] = begin
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _finish(amount, since, days, quantity, fresh, k, q):  # type: ignore[no-untyped-def]
     """Notes an instrument's amounts and starts anew; whether any of them is held."""
     some = False
@@ -219,7 +219,7 @@ def _finish(amount, since, days, quantity, fresh, k, q):  # type: ignore[no-unty
     return some
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _hold(  # type: ignore[no-untyped-def]
     known_day, days, open_tail, full, earliest, day, known_on, gone, narrow, wide,
     instrument_at, kind_at, quantity_at, low, high, begin,
@@ -275,7 +275,7 @@ def _hold(  # type: ignore[no-untyped-def]
     return k
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _summarise(  # type: ignore[no-untyped-def]
     start, instrument, first, quantity, known, days, price, category, categories, divisor, out
 ):

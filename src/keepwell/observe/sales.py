@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.core.kernel import compiled
 from keepwell.observe.indicators.needs import SALES
 from keepwell.observe.positions import NONE
 from keepwell.observe.tile_sql import SNAPSHOT, SOLD, TRADED, TRADED_UNKNOWN
@@ -108,7 +108,7 @@ def price_path(
     )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _path(known_day, since, today, day, known_on, gone, wide, column, low, high, out):  # type: ignore[no-untyped-def]
     for q in range(len(low)):
         for i in range(low[q], high[q]):
@@ -122,19 +122,19 @@ def _path(known_day, since, today, day, known_on, gone, wide, column, low, high,
                 out[d, q] = out[d - 1, q]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _visible(known_day, today, open_tail, day, known_on, gone, i):  # type: ignore[no-untyped-def]
     if known_on[i] > known_day or (len(gone) and gone[i] <= known_day):
         return False
     return day[i] < today or (open_tail and known_on[i] == ALWAYS and day[i] == today)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _of(narrow, wide, at, i):  # type: ignore[no-untyped-def]
     return np.int64(narrow[i, at]) if at >= 0 else wide[i, -1 - at]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _find_days(  # type: ignore[no-untyped-def]
     known_day, today, open_tail, since, day, known_on, gone, narrow, wide, instrument_at, kind_at,
     quantity_at, low, high, full, latest, begin, sold, listed, origin,
@@ -176,7 +176,7 @@ def _find_days(  # type: ignore[no-untyped-def]
     return some
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _sales(  # type: ignore[no-untyped-def]
     known_day, today, open_tail, since, full, full_before, earliest, price, divisor,
     day, known_on, gone, narrow, wide, instrument_at, kind_at, quantity_at, money_at,
@@ -220,7 +220,7 @@ def _sales(  # type: ignore[no-untyped-def]
                             out[s, w, q] += found[s, k]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _walk(  # type: ignore[no-untyped-def]
     known_day, today, open_tail, since, day, known_on, gone, narrow, wide, kind_at, quantity_at,
     money_at, i, end, days, origin, price, divisor, found, held,
@@ -270,7 +270,7 @@ def _walk(  # type: ignore[no-untyped-def]
                 units -= sells
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _note(found, k, gain):  # type: ignore[no-untyped-def]
     """One sale of known result."""
     found[1, k] += 1
@@ -281,7 +281,7 @@ def _note(found, k, gain):  # type: ignore[no-untyped-def]
     found[6, k] += gain < 0
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _day_rows(  # type: ignore[no-untyped-def]
     known_day, today, open_tail, day, known_on, gone, narrow, wide, kind_at, quantity_at, money_at,
     i, end, now,
@@ -304,7 +304,7 @@ def _day_rows(  # type: ignore[no-untyped-def]
     return i, bought, sold, listed
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _add(total, units, money):  # type: ignore[no-untyped-def]
     """Units, money and whether all of the money is known, with a row more."""
     if units > 0 and money == BLANK:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from keepwell.core.kernel import compiled
 from keepwell.observe.tiles import ALWAYS, BLANK
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _flush(age, std, pending, welford):
     """Takes a finished day's sums into the running mean and squares of each window."""
     for j in range(len(pending)):
@@ -30,12 +30,12 @@ def _flush(age, std, pending, welford):
         pending[j] = 0
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _g_ln_g(g, ln):
     return ln[g] if g < len(ln) else g * math.log(g)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _gap(age, ages, ln, found):
     """Takes an active day into the gaps: days, first age, last age, longest, sum g ln g."""
     for j in range(len(ages)):
@@ -52,7 +52,7 @@ def _gap(age, ages, ln, found):
         found[j, 2] = age
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _gap_value(kind, found, youngest, oldest, ln):
     """Longest gap (kind 0), mean gap (1) or clumpiness (2)."""
     n = found[0]
@@ -69,7 +69,7 @@ def _gap_value(kind, found, youngest, oldest, ln):
     return found[3] if kind == 0 else (found[1] - found[2]) / (n - 1.0)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _bit_count(v):
     n = 0
     while v != 0:
@@ -78,7 +78,7 @@ def _bit_count(v):
     return n
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _add(i, band, narrow, wide, columns, acc, mx, mn, bits, pending):
     """Adds a row's measures to its band."""
     for j in range(len(columns[0])):
@@ -98,7 +98,7 @@ def _add(i, band, narrow, wide, columns, acc, mx, mn, bits, pending):
         pending[j] += wide[i, c] if c >= 0 else narrow[i, -1 - c]
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _replace(i, age, wide, real, columns, ops, last):
     """Keeps a row's values as the latest of those old enough."""
     for j in range(len(ops)):
@@ -110,7 +110,7 @@ def _replace(i, age, wide, real, columns, ops, last):
                 last[j] = np.nan if wide[i, c] == BLANK else float(wide[i, c])
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _emit_bands(to, sums, ops, acc, mx, mn, bits, out):
     """Combines bands into windows."""
     for b in range(1, len(acc)):
@@ -141,7 +141,7 @@ def _emit_bands(to, sums, ops, acc, mx, mn, bits, out):
         out[ops[3][o, 0], to] = float(_bit_count(merged))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _emit_rest(to, recency, first, ops, last, welford, found, ln, out):
     """Writes what is not made of bands; recency and first are NaN without rows."""
     for o in range(len(ops[4])):
@@ -158,7 +158,7 @@ def _emit_rest(to, recency, first, ops, last, welford, found, ln, out):
         out[ops[9][o, 0], to] = first
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def kernel(today, low, high, at, ages, bands, sums, ops, rows, columns, check_known, ln, out):
     """Walks the rows of each client once; see `windows.run`.
 
@@ -213,7 +213,7 @@ def kernel(today, low, high, at, ages, bands, sums, ops, rows, columns, check_kn
         _emit_rest(at[q], recency, seen, ops, last, welford, found, ln, out)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def newest(today, low, high, day, known, gone, out):
     """Days since each client's latest visible row; `out` keeps what it has where there is none."""
     check_gone = len(gone) > 0

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from keepwell.core.kernel import compiled
 
-@numba.njit(nogil=True, cache=True)
+
+@compiled()
 def walk(weights, order, p, y, ends, shares, bins, part, middle, out):  # type: ignore[no-untyped-def]
     """One pass over the ranking per weighting; columns of `out` in the order of METRICS."""
     w = np.empty(len(p))
@@ -34,7 +35,7 @@ def walk(weights, order, p, y, ends, shares, bins, part, middle, out):  # type: 
         out[b, 8] = _ece(w, y, p, bins, times) / n
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _curve(w, y, ends, shares, n, pos):  # type: ignore[no-untyped-def]
     """AUC, average precision, and the share of leavers within each top share."""
     total = found = auc = ap = 0.0
@@ -63,7 +64,7 @@ def _curve(w, y, ends, shares, n, pos):  # type: ignore[no-untyped-def]
     return auc / (pos * (n - pos)), ap / pos, first
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _ece(w, y, p, bins, times):  # type: ignore[no-untyped-def]
     """Sum over bins of |sum of probability - leavers|, all odds multiplied by `times`."""
     out = gap = 0.0
@@ -75,7 +76,7 @@ def _ece(w, y, p, bins, times):  # type: ignore[no-untyped-def]
     return out + abs(gap)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _times(mass, middle, pos):  # type: ignore[no-untyped-def]
     """Factor of the odds with which probabilities sum to the leavers (Newton in its logarithm)."""
     shift = 0.0

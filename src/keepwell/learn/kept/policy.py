@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from keepwell.core.days import add_span, local_day, midnight
-from keepwell.observe.engines.base import Engine
-from keepwell.warn.label import all_known
+
+if TYPE_CHECKING:
+    from keepwell.observe.engines.base import Engine
 
 CONFIDENCE: Final = 0.95
 """Of the intervals of a proof."""
@@ -85,6 +86,8 @@ def complete_until(engine: Engine, now: datetime) -> int:
         engine: whose manifest is asked.
         now: the desk's present.
     """
+    from keepwell.warn.label import all_known  # the tables of the desk need no engine
+
     zone, tables = engine.zone, engine.manifest.tables
     bound = min(local_day(all_known(engine), zone), local_day(now, zone))
     told = {name: tables[name] for name in TABLES if name in tables}

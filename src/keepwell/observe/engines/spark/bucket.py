@@ -196,13 +196,14 @@ def existing(
     found = merged(used)
     for table in ("lived", "lives"):
         used.execute(f"DROP TABLE {table}")
-    code, brief = {id: i for i, id in enumerate(found.ids)}, found.brief
+    ids, brief = found.ids.to_pylist(), found.brief
+    code = {id: i for i, id in enumerate(ids)}
     spans = (
         np.array([code[id] for id in brief["id"].to_pylist()], np.int64),
         np.asarray(brief["begin"].to_numpy(), np.int64),
         np.asarray(brief["until"].to_numpy(), np.int64),
     )
-    return found.ids, found.seen, spans
+    return ids, found.seen, spans
 
 
 def _with_ties(
