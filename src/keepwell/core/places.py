@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from keepwell.core.kernel import compiled
 
 Ints = npt.NDArray[np.int64]
 Ids: TypeAlias = Sequence[str] | npt.NDArray[np.object_] | pa.Array | pa.ChunkedArray
@@ -91,7 +92,7 @@ def _texts(ids: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]
     return at, np.frombuffer(data or b"", np.uint8)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _order(a, low, high, b, begin, end):  # type: ignore[no-untyped-def]
     """-1, 0 or 1: how one text stands to another, byte by byte."""
     n, m = high - low, end - begin
@@ -102,7 +103,7 @@ def _order(a, low, high, b, begin, end):  # type: ignore[no-untyped-def]
     return 0 if n == m else (-1 if n < m else 1)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def _walk(at, data, ids_at, ids, out):  # type: ignore[no-untyped-def]
     """Fills in places; False when either side does not ascend."""
     k, n = 0, len(ids_at) - 1

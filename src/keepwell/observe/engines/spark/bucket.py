@@ -196,7 +196,7 @@ def existing(
     found = merged(used)
     for table in ("lived", "lives"):
         used.execute(f"DROP TABLE {table}")
-    ids, brief = found.ids.to_pylist(), found.brief
+    ids, brief = found.ids, found.brief
     code = {id: i for i, id in enumerate(ids)}
     spans = (
         np.array([code[id] for id in brief["id"].to_pylist()], np.int64),
