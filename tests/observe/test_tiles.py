@@ -20,11 +20,12 @@ import sqlglot
 
 from keepwell.core.days import local_day, midnight
 from keepwell.core.errors import DataError
+from keepwell.observe import tile_build
 from keepwell.observe.lake import Lake
 from keepwell.observe.tile_build import DATASETS
 from keepwell.observe.tile_rows import Block, Segment, TooWideError, write_segment
 from keepwell.observe.tile_sql import ZoneSql, micros, position_sql, tile_sql, translate
-from keepwell.observe.tile_store import StoreManifest, TileStore
+from keepwell.observe.tile_store import StoreManifest, TileStore, fold
 from keepwell.observe.tiles import NEVER, PRICE, TILES
 
 ATHENS = ZoneInfo("Europe/Athens")
@@ -124,6 +125,26 @@ def test_deltas_hold_what_a_rebuild_holds(tmp_path: Path) -> None:
     assert dict(zip(store.clients, store.seen, strict=True)) == dict(
         zip(fresh.clients, fresh.seen, strict=True)
     )
+
+
+def test_passes_over_ranges_of_clients_hold_what_one_pass_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where ids have quotes and newcomers stand behind clients with later ids."""
+    lake = Lake(tmp_path / "lake")
+    odd = trades(300)
+    ids = odd["client_id"].to_pylist()
+    names = [f"{'kim' if i % 3 else 'zoë'}'{id}" for i, id in enumerate(ids)]
+    put(lake, odd.set_column(odd.schema.get_field_index("client_id"), "client_id", [names]))
+    TileStore.open(tmp_path / "tiles", lake, ATHENS)
+    put(lake, trades(500, seed=1, first=300))
+    whole = TileStore.open(tmp_path / "tiles", lake, ATHENS)
+    monkeypatch.setattr(tile_build, "_ROWS_PER_PASS", 90)
+    fold(tmp_path / "tiles", lake, lake.manifest(), ATHENS)
+    parts = TileStore.open(tmp_path / "tiles", lake, ATHENS)
+    assert parts.clients == whole.clients
+    assert len(parts.manifest.datasets["trade"].segments) == 1
+    assert merged(block_of(parts)) == merged(block_of(whole))
 
 
 def test_many_deltas_are_compacted_and_old_files_go(tmp_path: Path) -> None:

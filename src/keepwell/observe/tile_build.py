@@ -20,7 +20,7 @@ from keepwell.observe.tile_sql import ZoneSql, position_sql, tile_sql
 from keepwell.observe.tiles import PRICE, TILES, TileSpec
 
 Ints = npt.NDArray[np.int64]
-_ROWS_PER_PASS = 8_000_000
+_ROWS_PER_PASS = 16_000_000
 _BATCH = 131_072
 _DAY_BEFORE_ALL = 0
 
@@ -174,11 +174,26 @@ def blocks(
     passes = max(1, -(-rows // _ROWS_PER_PASS))
     edges = np.linspace(0, entities, passes + 1).astype(int)
     for low, high in pairwise(edges):
-        where = f"e.code >= {low} AND e.code < {high}" if passes > 1 else ""
+        where = _between(connection, dataset, low, high) if passes > 1 else ""
         sql = query(dataset, zone, sources, where)
         result = connection.sql(sql.replace("JOIN entities ", f"JOIN {clients} "))
         for batch in result.to_arrow_reader(_BATCH):
             yield Block.of(batch, dataset.layout)
+
+
+def _between(connection: duckdb.DuckDBPyConnection, dataset: Dataset, low: int, high: int) -> str:
+    """Condition on a range of codes; by their ids, too, most rows are passed over when read."""
+    relation, column = "entities", "client_id"
+    if dataset.spec is not None and dataset.entity != "clients":
+        relation, column = "instruments", dataset.spec.entity
+    bounds = connection.execute(
+        f"SELECT min(id), max(id) FROM {relation} WHERE code >= {low} AND code < {high}"
+    ).fetchall()[0]
+    quoted = ["'" + id.replace("'", "''") + "'" for id in bounds if id is not None]
+    inside = [
+        f" AND t.{column} {sign} {id}" for sign, id in zip((">=", "<="), quoted, strict=False)
+    ]
+    return f"e.code >= {low} AND e.code < {high}" + "".join(inside)
 
 
 def instrument_ids(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> list[str]:
