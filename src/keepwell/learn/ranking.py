@@ -30,8 +30,8 @@ from keepwell.warn.tier import Tier, tiers_of
 
 Array = npt.NDArray[np.float64]
 
-PART: Final = 250_000
-"""Clients scored at a time: their inputs take a third of a gigabyte."""
+PART: Final = 100_000
+"""Clients scored at a time: their inputs take an eighth of a gigabyte."""
 
 EXPLAINED: Final = 25_000
 """Clients explained at a time."""

@@ -12,8 +12,9 @@ import itertools
 import operator
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -278,9 +279,23 @@ class LocalEngine:
         Yields:
             The ids of a part, ascending where `clients` are, and what the task gave.
         """
-        for low in range(0, len(clients), size):
-            part = list(clients[low : low + size])
-            yield part, task(self, part)
+        starts = range(0, len(clients), size)
+        if self.threads == 1 or len(starts) < 2:
+            for low in starts:
+                part = list(clients[low : low + size])
+                yield part, task(self, part)
+            return
+        # What one part does in one thread goes on beside the computing of the next.
+        with ThreadPoolExecutor(2, "keepwell-part") as pool:
+            running: deque[tuple[list[str], Future[T]]] = deque()
+            for low in starts:
+                part = list(clients[low : low + size])
+                running.append((part, pool.submit(task, self, part)))
+                if len(running) == 2:
+                    part, done = running.popleft()
+                    yield part, done.result()
+            for part, done in running:
+                yield part, done.result()
 
     def spread(self, task: Callable[[P], T], pieces: Sequence[P]) -> list[T]:
         """A task about pieces of work that need no rows; on a cluster, the executors share them.
