@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -47,15 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Modules and collected tests stay to the end: no collection of garbage need look at them."""
+    """Modules and collected tests stay to the end: no collection of garbage need look at them.
+
+    What was kept may go at the very end, or compiled libraries take it for lost.
+    """
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)
     gc.set_threshold(20_000, 20, 20)
-
-
-def pytest_unconfigure() -> None:
-    """What was kept may go at the end, or compiled libraries take it for lost."""
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

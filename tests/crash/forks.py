@@ -27,9 +27,19 @@ CONTEXT.set_forkserver_preload(
         "keepwell.observe.workspace",
         "keepwell.web.app",
         "tests.crash.desk_child",
+        "tests.crash.upkeep_child",
         "tests.crash.worker_child",
+        "tests.crash.settled",
     ]
 )
+
+
+def ready() -> None:
+    """Have the server run, all it needs loaded: whoever measures a child waits for that alone."""
+    process = CONTEXT.Process(target=int)
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
 
 
 def hurry(frame: Frame) -> Frame:

@@ -14,7 +14,7 @@ from keepwell.observe.lake import open_duckdb
 from keepwell.observe.quarantine import entries
 from keepwell.observe.workspace import Workspace
 
-from .forks import CONTEXT
+from .forks import CONTEXT, ready
 from .ingest_child import run
 
 KILLS = 20
@@ -109,6 +109,7 @@ def killed_run(root: Path, after: float) -> bool:
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, float, tuple]]:
     """Two workspaces about to ingest: an empty one, and one with a lake; time and outcome."""
+    ready()
     folder = tmp_path_factory.mktemp("crash")
     first = folder / "first"
     first.mkdir()

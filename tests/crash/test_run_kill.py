@@ -23,7 +23,7 @@ from keepwell.observe.workspace import Workspace
 from keepwell.warn.registry import ModelStore
 from tests.learn.broker import world, write
 
-from .forks import CONTEXT
+from .forks import CONTEXT, ready
 from .run_child import run
 
 MADE = {  # what is there already when the killed runs begin, and how many they are
@@ -113,6 +113,7 @@ def assert_whole(root: Path, expected: Path) -> None:
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
     """A workspace in which nothing was disturbed, and how long a run takes from each stage."""
+    ready()
     root = tmp_path_factory.mktemp("run") / "whole"
     write(root, world(CLIENTS))
     mapping = root / "keepwell.yaml"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -19,11 +17,10 @@ from keepwell.observe.manifest import numbers
 from keepwell.observe.workspace import Workspace
 from tests.observe.small_workspace import trade, workspace, write_trades
 
+from .forks import CONTEXT
 from .upkeep_child import run
 
 rooms.load_all()
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([name for name in sys.modules if name.startswith("keepwell.")])
 KILLS = 3
 ROWS = 30
 
