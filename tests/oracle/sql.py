@@ -107,7 +107,7 @@ class Oracle:
         if not ids:
             return {}
         chosen = ", ".join(f"({SQL[name]})::double as {name}" for name in ids)
-        table = self._con.sql(
+        table = self._con.execute(
             f"select {chosen} from people as c join measures as m using (client_id) "
             "order by c.client_id"
         ).fetchnumpy()
