@@ -19,7 +19,7 @@ Example:
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,6 +211,31 @@ def open_duckdb(threads: int | None = None, memory: str = "2GB") -> duckdb.DuckD
     connection = duckdb.connect(config=config)
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+Engine = Callable[[], duckdb.DuckDBPyConnection]
+"""Gives a connection."""
+
+
+@contextmanager
+def when_needed(threads: int | None = None, memory: str = "2GB") -> Iterator[Engine]:
+    """One DuckDB for many short questions, opened at the first: to open it costs more than they do.
+
+    It keeps nothing of the files it read.
+    """
+    opened: list[duckdb.DuckDBPyConnection] = []
+
+    def engine() -> duckdb.DuckDBPyConnection:
+        if not opened:
+            opened.append(open_duckdb(threads, memory))
+            opened[0].execute("set enable_external_file_cache = false")
+        return opened[0]
+
+    try:
+        yield engine
+    finally:
+        for connection in opened:
+            connection.close()
 
 
 def parquet_sql(files: list[str], table: Table) -> str:

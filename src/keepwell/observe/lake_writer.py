@@ -20,7 +20,7 @@ from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Table
 from keepwell.observe.contract_types import DELETED
-from keepwell.observe.lake import Lake, open_duckdb, parquet_sql
+from keepwell.observe.lake import Engine, Lake, parquet_sql, when_needed
 from keepwell.observe.manifest import Manifest, TableState
 
 QUARANTINE = "quarantine"
@@ -137,11 +137,9 @@ class LakeWriter:
             The new manifest, or the newest one when nothing changed.
         """
         old = self.lake.manifest()
+        found = self._states(old.tables if old else {})
         tables: dict[str, TableState] = {}
-        for name in TABLES:
-            if not self.exists(name):
-                continue
-            state = self._state(TABLES[name], old.tables.get(name) if old else None)
+        for name, state in found.items():
             changes: dict[str, Any] = {}
             if coverage is not None and name in coverage:
                 changes["coverage"] = tuple(coverage[name])
@@ -171,7 +169,16 @@ class LakeWriter:
             for name, state in new.items()
         )
 
-    def _state(self, table: Table, old: TableState | None) -> TableState:
+    def _states(self, old: Mapping[str, TableState]) -> dict[str, TableState]:
+        """What the tables hold by now, by name."""
+        with when_needed() as engine:
+            return {
+                name: self._state(TABLES[name], old.get(name), engine)
+                for name in TABLES
+                if self.exists(name)
+            }
+
+    def _state(self, table: Table, old: TableState | None, engine: Engine) -> TableState:
         version = self.lake.delta(table.name).version()
         if old and old.version == version:
             return old
@@ -190,17 +197,19 @@ class LakeWriter:
         fields = {field.name for field in self.lake.delta(table.name, version).schema().fields}
         deleted = f"bool_or({DELETED.name})" if DELETED.name in fields else "false"
         clock = f'"{table.clock}"' if table.clock else "cast(null as timestamptz)"
-        with open_duckdb() as connection:
-            summary = connection.sql(
-                f"select count(*) as n, min({clock}) as a, max({clock}) as b, "
-                f"max(known_at) as k, max(revision) as r, {deleted} as d "
-                f"from {parquet_sql(files, table)}"
-            ).to_arrow_table()
+        query = (
+            f"select count(*) as n, min({clock}) as a, max({clock}) as b, "
+            f"max(known_at) as k, max(revision) as r, {deleted} as d "
+            f"from {parquet_sql(files, table)}"
+        )
+        summary = engine().sql(query).to_arrow_table()
         rows, first, last, known, revision, gone = summary.to_pylist()[0].values()
         base = old or TableState(version, highest=0)
         # Revisions come in any order: one that came before may be above what came now.
         maybe = base.highest is None or max(base.highest, revision or 0) > 0
-        corrected = base.corrected or bool(gone) or (maybe and self._corrected(table, version))
+        corrected = (
+            base.corrected or bool(gone) or (maybe and self._corrected(table, version, engine))
+        )
         return replace(
             base,
             version=version,
@@ -212,13 +221,14 @@ class LakeWriter:
             highest=None if base.highest is None else max(base.highest, revision or 0),
         )
 
-    def _corrected(self, table: Table, version: int) -> bool:
+    def _corrected(self, table: Table, version: int, engine: Engine) -> bool:
         key = ", ".join(f'"{name}"' for name in table.key)
-        with open_duckdb() as connection:
-            source = parquet_sql(self.lake.files_at(table.name, version), table)
-            found = connection.execute(
-                f"select 1 from {source} group by {key} having count(*) > 1 limit 1"
-            ).fetchall()
+        source = parquet_sql(self.lake.files_at(table.name, version), table)
+        found = (
+            engine()
+            .execute(f"select 1 from {source} group by {key} having count(*) > 1 limit 1")
+            .fetchall()
+        )
         return bool(found)
 
     def _sync(self, table: str, old: int | None, new: int) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keepwell.core.days import local_day, to_date
 from keepwell.core.files import atomic_write
 from keepwell.observe.contract import TABLES, Kind
-from keepwell.observe.lake import open_duckdb, parquet_sql
+from keepwell.observe.lake import Engine, parquet_sql, when_needed
 
 if TYPE_CHECKING:
     from keepwell.observe.manifest import TableState
@@ -83,18 +83,19 @@ def learn(workspace: Workspace) -> None:
     manifest = workspace.lake.manifest()
     kept = _kept(workspace)
     changed = False
-    for name, state in (manifest.tables if manifest else {}).items():
-        last = _day(state.last, workspace)
-        if name not in TABLES or last is None:
-            continue
-        before = kept.get(name)
-        # What was learned before the longest pauses were kept is learned anew.
-        if before and before["long"] and last < _good_until(before):
-            continue
-        days, longest = _measured(workspace, name, state, last)
-        if days is not None:
-            kept[name] = {"days": days, "last": last.isoformat(), "long": longest}
-            changed = True
+    with when_needed(threads=1, memory="500MB") as engine:
+        for name, state in (manifest.tables if manifest else {}).items():
+            last = _day(state.last, workspace)
+            if name not in TABLES or last is None:
+                continue
+            before = kept.get(name)
+            # What was learned before the longest pauses were kept is learned anew.
+            if before and before["long"] and last < _good_until(before):
+                continue
+            days, longest = _measured(workspace, engine, name, state, last)
+            if days is not None:
+                kept[name] = {"days": days, "last": last.isoformat(), "long": longest}
+                changed = True
     if changed:
         with suppress(OSError):
             text = json.dumps(kept, indent=1, sort_keys=True) + "\n"
@@ -121,10 +122,10 @@ def _good_until(kept: dict[str, Any]) -> date:
 
 
 def _measured(
-    workspace: Workspace, table: str, state: TableState, last: date
+    workspace: Workspace, engine: Engine, table: str, state: TableState, last: date
 ) -> tuple[int | None, list[list[str]]]:
     """Trading days that nine of ten pauses last at most, and the longest pauses."""
-    days = list(pairwise(_fact_days(workspace, table, state, last)))
+    days = list(pairwise(_fact_days(workspace, engine, table, state, last)))
     # Holidays are not known here; they are too few to move nine of ten.
     gaps = sorted(((max(1, count_open(a, b, weekday)), a, b) for a, b in days), reverse=True)
     if not gaps:
@@ -133,7 +134,9 @@ def _measured(
     return gaps[len(gaps) - math.ceil(len(gaps) * _SHARE)][0], longest
 
 
-def _fact_days(workspace: Workspace, table: str, state: TableState, last: date) -> list[date]:
+def _fact_days(
+    workspace: Workspace, engine: Engine, table: str, state: TableState, last: date
+) -> list[date]:
     contract = TABLES[table]
     clock = f'"{contract.clock}"'
     dated = contract.by_name[contract.clock].kind is Kind.DAY
@@ -141,13 +144,9 @@ def _fact_days(workspace: Workspace, table: str, state: TableState, last: date) 
     start = since if dated else datetime(since.year, since.month, since.day, tzinfo=workspace.zone)
     zone = str(workspace.zone).replace("'", "''")
     day = clock if dated else f"cast(timezone('{zone}', {clock}) as date)"
-    with open_duckdb(threads=1, memory="500MB") as engine:
-        found = engine.execute(
-            f"select distinct {day} as d "
-            f"from {parquet_sql(lake.files_at(table, state.version), contract)} "
-            f"where {clock} >= ? order by d",
-            [start],
-        ).fetchall()
+    files = parquet_sql(lake.files_at(table, state.version), contract)
+    query = f"select distinct {day} as d from {files} where {clock} >= ? order by d"
+    found = engine().execute(query, [start]).fetchall()
     return [row[0] for row in found]
 
 

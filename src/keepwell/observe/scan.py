@@ -154,7 +154,8 @@ class _Job:
         self._flush()
         if self.writer is not None:
             self.writer.close()
-        self.engine.close()
+        if "engine" in vars(self):  # where no cell was to be checked, none was opened
+            self.engine.close()
         if self.rows == 0 and not self.source.allow_empty and not self.partial:
             raise DataError("source.no-rows", source=self.name, file=next(iter(self.schemas)))
         schema = next(iter(self.schemas.values()))
