@@ -213,12 +213,12 @@ def open_duckdb(threads: int | None = None, memory: str = "2GB") -> duckdb.DuckD
     return connection
 
 
-Engine = Callable[[], duckdb.DuckDBPyConnection]
+Connect = Callable[[], duckdb.DuckDBPyConnection]
 """Gives a connection."""
 
 
 @contextmanager
-def when_needed(threads: int | None = None, memory: str = "2GB") -> Iterator[Engine]:
+def when_needed(threads: int | None = None, memory: str = "2GB") -> Iterator[Connect]:
     """One DuckDB for many short questions, opened at the first: to open it costs more than they do.
 
     It keeps nothing of the files it read.

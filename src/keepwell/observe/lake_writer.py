@@ -20,7 +20,7 @@ from keepwell.observe import lake_log
 from keepwell.observe import manifest as manifests
 from keepwell.observe.contract import CONTRACT_VERSION, TABLES, Table
 from keepwell.observe.contract_types import DELETED
-from keepwell.observe.lake import Engine, Lake, parquet_sql, when_needed
+from keepwell.observe.lake import Connect, Lake, parquet_sql, when_needed
 from keepwell.observe.manifest import Manifest, TableState
 
 QUARANTINE = "quarantine"
@@ -178,7 +178,7 @@ class LakeWriter:
                 if self.exists(name)
             }
 
-    def _state(self, table: Table, old: TableState | None, engine: Engine) -> TableState:
+    def _state(self, table: Table, old: TableState | None, engine: Connect) -> TableState:
         version = self.lake.delta(table.name).version()
         if old and old.version == version:
             return old
@@ -221,7 +221,7 @@ class LakeWriter:
             highest=None if base.highest is None else max(base.highest, revision or 0),
         )
 
-    def _corrected(self, table: Table, version: int, engine: Engine) -> bool:
+    def _corrected(self, table: Table, version: int, engine: Connect) -> bool:
         key = ", ".join(f'"{name}"' for name in table.key)
         source = parquet_sql(self.lake.files_at(table.name, version), table)
         found = (

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keepwell.core.days import local_day, to_date
 from keepwell.core.files import atomic_write
 from keepwell.observe.contract import TABLES, Kind
-from keepwell.observe.lake import Engine, parquet_sql, when_needed
+from keepwell.observe.lake import Connect, parquet_sql, when_needed
 
 if TYPE_CHECKING:
     from keepwell.observe.manifest import TableState
@@ -122,7 +122,7 @@ def _good_until(kept: dict[str, Any]) -> date:
 
 
 def _measured(
-    workspace: Workspace, engine: Engine, table: str, state: TableState, last: date
+    workspace: Workspace, engine: Connect, table: str, state: TableState, last: date
 ) -> tuple[int | None, list[list[str]]]:
     """Trading days that nine of ten pauses last at most, and the longest pauses."""
     days = list(pairwise(_fact_days(workspace, engine, table, state, last)))
@@ -135,7 +135,7 @@ def _measured(
 
 
 def _fact_days(
-    workspace: Workspace, engine: Engine, table: str, state: TableState, last: date
+    workspace: Workspace, engine: Connect, table: str, state: TableState, last: date
 ) -> list[date]:
     contract = TABLES[table]
     clock = f'"{contract.clock}"'
