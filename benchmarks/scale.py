@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from keepwell.learn.ranking import PART, rank
 from keepwell.learn.report.build import risk_table
 from keepwell.learn.report.risk_files import write_risk_parquet
 from keepwell.learn.run import plan, train_version
+from keepwell.observe.engines.frame import IndicatorFrame
 from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.indicators import INDICATORS
 from keepwell.observe.ingest import ingest
@@ -257,17 +259,22 @@ def _model(work: Path) -> ModelVersion:
     return version
 
 
+def _indicators(engine: LocalEngine, clients: list[str], as_of: datetime) -> IndicatorFrame:
+    return engine.compute(as_of, clients=clients, dtype="float32")
+
+
 def _write_indicators(engine: LocalEngine, as_of: datetime, path: Path) -> int:
     """Everybody's indicators as Parquet, part by part; the number of clients."""
     clients = engine.clients(as_of)
     writer: pq.ParquetWriter | None = None
-    for low in range(0, len(clients), PART):
-        frame = engine.compute(as_of, clients=clients[low : low + PART], dtype="float32")
+    for _, frame in engine.parts(partial(_indicators, as_of=as_of), clients, PART):
         columns = {name: frame.column(name) for name in frame.names}
         table = pa.table({"client_id": pa.array(frame.clients, pa.string()), **columns})
         if writer is None:
-            writer = pq.ParquetWriter(path, table.schema, use_dictionary=False, compression="zstd",
-                                      compression_level=1)  # fmt: skip
+            writer = pq.ParquetWriter(
+                path, table.schema, use_dictionary=False, compression="zstd",
+                compression_level=1, write_statistics=["client_id"],
+            )  # fmt: skip
         writer.write_table(table)
     if writer is not None:
         writer.close()
