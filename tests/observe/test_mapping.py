@@ -6,6 +6,7 @@ import contextlib
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,6 +193,24 @@ def test_tables_asked_for_must_be_mapped() -> None:
         mapped_tables(mapping, ["trad"])
     assert caught.value.code == "mapping.table-unmapped"
     assert caught.value.fields["nearest"] == "trade"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("a [1]", "["), ("x]y", "]"), ("h%20i", "%20"), ("100% *sure? {1}#", None)],
+)
+def test_a_folder_below_which_no_lake_is_found(tmp_path: Path, name: str, part: str | None) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    (root / "keepwell.yaml").write_text(GOOD, "utf-8")
+    if part is None:
+        with Workspace.open(root).lake.writer() as writer:
+            writer.create("trade", pa.schema([("trade_id", pa.string())]))
+            assert writer.exists("trade")
+        return
+    with pytest.raises(UsageError) as caught:
+        Workspace.open(root)
+    assert (caught.value.code, caught.value.fields["part"]) == ("workspace.folder-unusable", part)
 
 
 def test_workspace(tmp_path: Path) -> None:

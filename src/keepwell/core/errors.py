@@ -250,6 +250,10 @@ ERRORS: dict[str, str] = {
         "{cuts} and {hysteresis}."
     ),
     "tiles.lake-empty": "The lake holds nothing yet. Run 'keepwell ingest' first.",
+    "workspace.folder-unusable": (
+        "The folder {folder} cannot hold a workspace: the lake's files are not found below a name "
+        "with {part}. Rename it, or choose another."
+    ),
     "workspace.mapping-missing": (
         "No keepwell.yaml in {folder}. Run 'keepwell init {folder}' to begin, or name the "
         "folder with --workspace."

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from keepwell.core.errors import UsageError
@@ -13,6 +14,9 @@ from keepwell.observe.mapping import FILE_NAME, Mapping
 
 if TYPE_CHECKING:
     from keepwell.observe.lake import Lake
+
+_UNUSABLE: Final = re.compile(r"[\[\]]|%[0-9A-Fa-f]{2}")
+"""What Delta takes for a part of an address where it stands in a path."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,19 @@ class Workspace:
             path: the folder, or the keepwell.yaml in it.
 
         Raises:
-            UsageError: there is no keepwell.yaml, or it is wrong.
+            UsageError: there is no keepwell.yaml, or it is wrong, or the lake cannot be below the
+                folder's name.
         """
         folder = Path(path)
         if folder.name == FILE_NAME:
             folder = folder.parent
         if not (folder / FILE_NAME).is_file():
             raise UsageError("workspace.mapping-missing", folder=folder)
-        return cls(folder.resolve(), Mapping.load(folder / FILE_NAME))
+        root = folder.resolve()
+        bad = _UNUSABLE.search(str(root))
+        if bad:
+            raise UsageError("workspace.folder-unusable", folder=root, part=bad.group())
+        return cls(root, Mapping.load(folder / FILE_NAME))
 
     @property
     def zone(self) -> ZoneInfo:
