@@ -196,7 +196,7 @@ def write_part(
     engine: Engine, clients: list[str], as_of: datetime, items: Sequence[Any], folder: str
 ) -> int:
     """The benchmark's indicators of some clients as one Parquet file."""
-    frame = engine.compute(as_of, clients=clients, indicators=items)
+    frame = engine.compute(as_of, clients=clients, indicators=items, min_coverage=0.0)
     columns = {name: frame.column(name) for name in frame.names}
     table = pa.table({"client_id": pa.array(frame.clients, pa.string()), **columns})
     pq.write_table(table, Path(folder) / f"{uuid.uuid4().hex}.parquet", compression="zstd")
