@@ -18,7 +18,7 @@ from keepwell.observe.lake import Lake
 from keepwell.observe.lake_writer import QUARANTINE
 from keepwell.observe.manifest import RETIRED
 from keepwell.observe.tile_store import StoreManifest, TileStore
-from keepwell.observe.vacuum import NEWEST, RECENT, Pins, vacuum
+from keepwell.observe.vacuum import BUCKETS, NEWEST, RECENT, Pins, vacuum
 from keepwell.observe.workspace import Workspace
 from tests.observe.small_workspace import content, trade, workspace, write_trades
 from tests.observe.test_tiles import block_of, merged
@@ -111,6 +111,8 @@ def test_a_vacuum_lists_first_and_spares_what_is_pinned(ws: Workspace) -> None:
     compact(ws)
     files = on_disk(ws.lake)
     (ws.lake.path("trade") / "part-of-a-killed-writer.parquet").write_bytes(b"x")
+    for name in ("000003-aa", "000005-bb"):
+        (ws.state / BUCKETS / name).mkdir(parents=True)
     pins = Pins({2: ["model m"], 99: ["generation"]})
     listed = vacuum(ws.lake, pins, NOW)
     assert not listed.removed
@@ -124,6 +126,7 @@ def test_a_vacuum_lists_first_and_spares_what_is_pinned(ws: Workspace) -> None:
     done = vacuum(ws.lake, pins, NOW, remove=True)
     assert done.removed
     assert done.tables == listed.tables
+    assert [path.name for path in (ws.state / BUCKETS).iterdir()] == ["000005-bb"]
     assert len(on_disk(ws.lake)) == 3
     assert {n: sorted(r[0] for r in content_at(ws, n)) for n in (2, 5)} == old
     with pytest.raises(DataError) as error:

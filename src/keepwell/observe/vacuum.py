@@ -7,6 +7,7 @@ rest. Which files a version needs is Delta's own reckoning.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from keepwell.observe.manifest import Manifest
 
 KEEP_DAYS: Final = 7
 """Days for which every manifest is kept: whoever opened it may still be reading."""
+
+BUCKETS: Final = "spark"
+"""Folder beside the lake with buckets of clients, by manifest."""
 
 RECENT: Final = "recent"
 NEWEST: Final = "newest"
@@ -125,6 +129,7 @@ def vacuum(
             sweep(lake.root)
             for number in retired:
                 manifests.retire(lake.root, number)
+                _forget_buckets(lake.root, number)
             for due in found:
                 _remove(lake.path(due.table), due.files)
     missing = {n: tuple(who) for n, who in sorted(pins.manifests.items()) if n not in known}
@@ -204,6 +209,12 @@ def version_of(manifest: Manifest, table: str) -> int | None:
         return manifest.quarantine
     state = manifest.tables.get(table)
     return state.version if state else None
+
+
+def _forget_buckets(root: Path, number: int) -> None:
+    """Remove what Spark's executors read of a manifest: it holds rows that are out of use now."""
+    for folder in (root.parent / BUCKETS).glob(f"{number:06d}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(folder: Path, files: Sequence[str]) -> None:

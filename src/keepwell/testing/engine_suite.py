@@ -132,7 +132,7 @@ _COMPARING = next(id for id, item in INDICATORS.items() if item.compares)
 
 
 def _column(engine: Engine, clients: list[str], as_of: datetime, name: str) -> list[float]:
-    frame = engine.compute(as_of, clients)
+    frame = engine.compute(as_of, clients, [name])
     return [float(value) for value in frame.column(name)]
 
 

@@ -50,10 +50,10 @@ from keepwell.observe.contract import TABLES
 from keepwell.observe.lake import Lake
 from keepwell.observe.lake_writer import QUARANTINE
 from keepwell.observe.manifest import Manifest
-from keepwell.observe.vacuum import files_lock, version_of
+from keepwell.observe.vacuum import BUCKETS, files_lock, version_of
 from keepwell.observe.workspace import Workspace
 
-REMADE: Final = ("tiles", "scan")
+REMADE: Final = ("tiles", "scan", BUCKETS)
 """Folders of the state that are made again from the rest."""
 
 

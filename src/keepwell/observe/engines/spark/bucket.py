@@ -83,10 +83,12 @@ class BucketEngine(LocalEngine):
         min_coverage: float,
         everyone: dict[str, npt.NDArray[np.float64]] | None = None,  # noqa: ARG002
     ) -> peers.Norms:
-        asked = norms_key(moment.as_of, compared, min_coverage)
-        if self.given is None or self.given[0] != asked:
-            raise RuntimeError("the norms of all clients were not given to the bucket")
-        return self.given[1]
+        as_of, ids, coverage = norms_key(moment.as_of, compared, min_coverage)
+        if self.given is not None:
+            (at, known, least), norms = self.given
+            if (at, least) == (as_of, coverage) and set(ids) <= set(known):
+                return norms
+        raise RuntimeError("the norms of all clients were not given to the bucket")
 
 
 def norms_key(as_of: datetime, compared: Iterable[Indicator], min_coverage: float) -> Asked:

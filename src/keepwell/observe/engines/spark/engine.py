@@ -43,6 +43,7 @@ from keepwell.observe.indicators.registry import INDICATORS, Indicator
 from keepwell.observe.manifest import Manifest
 from keepwell.observe.positions import Held
 from keepwell.observe.tile_sql import micros
+from keepwell.observe.vacuum import BUCKETS
 from keepwell.observe.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class SparkEngine:
         cores = int(session.sparkContext.defaultParallelism)
         market = workspace.mapping.market
         described = Buckets(
-            workspace.state / "spark", buckets or max(2 * cores, -(-rows // ROWS_PER_BUCKET)),
+            workspace.state / BUCKETS, buckets or max(2 * cores, -(-rows // ROWS_PER_BUCKET)),
             workspace.lake.root, manifest, workspace.zone.key, workspace.currency,
             market.index if market else None,
         )  # fmt: skip
