@@ -137,9 +137,10 @@ def spark(
         buckets: parts of the clients; default: by the cluster's cores and the lake's rows.
         settings: further settings of Spark, by name.
 
-    Example:
-        >>> with spark("spark://head:7077") as opener:  # doctest: +SKIP
-        ...     run(open("broker"), opener=opener)
+    Use it so::
+
+        with spark("spark://head:7077") as opener:
+            run(open("broker"), opener=opener)
     """
     from keepwell.observe.engines.spark import SparkEngine
 
