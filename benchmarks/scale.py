@@ -227,8 +227,10 @@ def day(work: Path, clients: int, days: int) -> Steps:
 
 
 def night(work: Path, clients: int, days: int) -> Steps:
-    """Tiles ready: all indicators of everybody written; everybody scored, those in a tier explained,
-    and written; the same reasons once more, alone."""
+    """Tiles ready: indicators of everybody written; scores with reasons of those in a tier written.
+
+    The same reasons once more, alone.
+    """
     found: Steps = {}
     place = Workspace.open(work / str(clients))
     version = _model(work)
