@@ -294,7 +294,8 @@ _ROWS = (
     ("world", "simulating and writing the broker"), ("ingest", "ingest of all"),
     ("tiles", "tile store, from nothing"), ("duckdb tiles", "DuckDB, the same group-by"),
     ("day ingest", "one more day: ingest"), ("day tiles", "one more day: tile store"),
-    ("indicators", "indicators of everybody, written"), ("scores", "scores of everybody and reasons, written"),
+    ("indicators", "indicators of everybody, written"),
+    ("scores", "scores of everybody and reasons, written"),
     ("reasons", "of that, the reasons of those in a tier"),
 )  # fmt: skip
 
@@ -306,14 +307,18 @@ def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     lines = [
         "# What a night costs as the book grows", "",
-        f"Made by `python benchmarks/scale.py --clients {sizes} --days {args.days} --markdown`.",
+        (
+            f"Made by `python benchmarks/scale.py --clients {sizes} --days {args.days}"
+            f"{' --without ' + ' '.join(args.without) if args.without else ''} --markdown`."
+        ),
         "",
         (
             f"Simulated brokers (scenario calm-year, seed {SEED}) of {args.days} days and one "
             f"more; {count} indicators, float32; {machine}. Wall and CPU in seconds, each step in "
             "a process of its own but for the last three, which share one. Load is the machine's "
-            "load average of a minute when a step ended: above 2, others worked beside it. Peak "
-            "is resident memory, mapped files included. The model is of a broker of "
+            "load average of a minute when a step ended: above 2, others worked beside it (shared: "
+            "it was not noted, but they did). "
+            "Peak is resident memory, mapped files included. The model is of a broker of "
             f"{args.teacher[0]:,} clients and {args.teacher[1]} days."
         ), "",
         "| clients | rows | tile rows | step | wall | CPU | CPU per client, µs | peak, GB | load |",
@@ -326,7 +331,7 @@ def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
         lines += [
             f"{sized}| {title} | {one[step]['wall']:.1f} | {one[step]['cpu']:.1f} "
             f"| {one[step]['cpu'] / one['clients'] * 1e6:.1f} | {one[step]['peak'] / 1e9:.2f} "
-            f"| {one[step].get('load', math.nan):.1f} |"
+            f"| {one[step].get('load', math.nan):.1f} |".replace("nan", "shared")
             for step, title in _ROWS
             if step in one
         ]
