@@ -28,7 +28,7 @@ collect_ignore = [] if "KEEPWELL_LOOP" in os.environ else ["release"]
 """What only `make release` runs."""
 
 HEAVY = (
-    ("tests/crash/", "tests/contract/"),
+    ("tests/crash/", "tests/contract/", "tests/spark/"),
     ("tests/e2e/", "tests/cli/", "tests/world/", "tests/oracle/", "tests/properties/"),
 )
 """What takes longest, by the process that begins with it."""
@@ -37,7 +37,8 @@ HEAVY = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes get a half each, begin with the long tests, and steal short ones at the end.
 
-    The browser's tests stay together: they share a broker that takes a minute to make.
+    The browser's tests stay together: they share a broker that takes a minute to make. So do those
+    on a cluster, which takes as long.
     """
     first, second, light = [], [], []
     for item in items:
