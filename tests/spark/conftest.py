@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -40,9 +41,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def executors(cluster: Cluster) -> list[psutil.Process]:
     """The executors' processes, children of the workers."""
-    return [
-        child
-        for worker in cluster.workers
-        for child in psutil.Process(worker.pid).children(recursive=True)
-        if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline())
-    ]
+    found = []
+    for worker in cluster.workers:
+        for child in psutil.Process(worker.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it has just ended
+                if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline()):
+                    found.append(child)
+    return found

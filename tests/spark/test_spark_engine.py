@@ -59,11 +59,12 @@ def test_another_world_has_the_same_bits(seed, tmp_path, cluster):
 
 
 def test_buckets_are_made_once_per_state_of_the_lake(both, cluster):
-    engine = both[1]
+    _, engine, instants = both
     before = {p: p.stat().st_mtime_ns for p in engine.buckets.folder.rglob("*.parquet")}
     again = SparkEngine.open(engine.workspace, cluster.master, buckets=3, settings=SETTINGS)
     assert {p: p.stat().st_mtime_ns for p in again.buckets.folder.rglob("*.parquet")} == before
-    assert not any(engine.buckets.results.iterdir())
+    again.clients(instants[0])
+    assert not any(again.buckets.results.iterdir())
 
 
 def test_what_a_kill_left_half_made_is_made_anew(both, cluster):
