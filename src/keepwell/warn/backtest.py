@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from keepwell.core.days import day_number, to_date
 from keepwell.core.errors import DataError
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators.needs import SINCE_WINDOW
 from keepwell.warn.calibrate import Calibration, fit_calibration, out_of_fold
 from keepwell.warn.dataset import Dataset, Progress, build_dataset
 from keepwell.warn.drift import drifted
-from keepwell.warn.label import Engine, LabelDefinition
+from keepwell.warn.label import LabelDefinition
 from keepwell.warn.metrics import Bin, Evaluation, calibration_bins, evaluate, lift_curve, wilson
 from keepwell.warn.models import Contributions, Model, create
 from keepwell.warn.models.base import sigmoid

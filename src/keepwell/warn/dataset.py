@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from keepwell.core.errors import DataError
 from keepwell.core.places import Places
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.indicators.registry import model_inputs
-from keepwell.warn.label import Engine, LabelDefinition, Labels, label_clients
+from keepwell.warn.label import LabelDefinition, Labels, label_clients
 from keepwell.warn.risk import risk_set
 
 Array = npt.NDArray[np.float64]
@@ -239,7 +240,7 @@ def inputs(
 ) -> tuple[tuple[str, ...], Array]:
     """Indicators of clients in the order asked for, and what they are called."""
     frame = engine.compute(as_of, clients=clients, indicators=list(names or model_inputs()))
-    values = frame.values
+    values = np.asarray(frame.values, np.float64)
     if frame.clients != clients:
         rows = Places(frame.clients).of(clients)
         values = np.where(rows[:, None] >= 0, values[rows], np.nan)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
@@ -22,45 +22,11 @@ import pyarrow as pa
 from keepwell.core.days import add_span, local_day
 from keepwell.core.errors import UsageError, nearest
 from keepwell.core.text import tr
+from keepwell.observe.engines.base import Engine
 
 Array = npt.NDArray[np.float64]
 
 ENTRY_POINTS: Final = "keepwell.labels"
-
-
-class Engine(Protocol):
-    """What labels and data sets ask of an engine; `LocalEngine` gives it."""
-
-    @property
-    def workspace(self) -> Any:
-        """The workspace."""
-        ...
-
-    @property
-    def manifest(self) -> Any:
-        """The manifest that all answers are read from."""
-        ...
-
-    def clients(self, as_of: datetime) -> Sequence[str]:
-        """Ids of the clients that exist at an instant."""
-        ...
-
-    def positions(self, as_of: datetime, known_by: datetime | None = None) -> Any:
-        """Positions at an instant, as known by another."""
-        ...
-
-    def prices(self, as_of: datetime) -> npt.NDArray[np.int64]:
-        """Latest price by instrument code at an instant."""
-        ...
-
-    def compute(
-        self,
-        as_of: datetime,
-        clients: Sequence[str] | None = None,
-        indicators: Sequence[str] | None = None,
-    ) -> Any:
-        """Indicators of clients at an instant."""
-        ...
 
 
 class Why(StrEnum):

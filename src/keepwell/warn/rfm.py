@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from keepwell.warn.label import Engine, day_of, lake_query
+from keepwell.observe.engines.base import Engine
+from keepwell.warn.label import day_of, lake_query
 from keepwell.warn.models.logistic import CLUMPINESS, RFM
 
 Array = npt.NDArray[np.float64]

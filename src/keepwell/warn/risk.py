@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from keepwell.core.places import Places
 from keepwell.core.text import tr
-from keepwell.warn.label import Engine, day_of, lake_query, lake_table
+from keepwell.observe.engines.base import Engine
+from keepwell.warn.label import day_of, lake_query, lake_table
 
 MIN_DAYS: Final = 30
 """Days since opening, or else since the first activity, before a client gets a score."""

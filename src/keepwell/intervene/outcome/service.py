@@ -30,8 +30,9 @@ from keepwell.learn.outcome import repo as outcomes
 from keepwell.learn.outcome.model import Outcome
 from keepwell.learn.outcome.policy import Decided, rule_of
 from keepwell.learn.outcome.service import Matured, mature, mature_until
+from keepwell.observe.engines.base import Engine
 from keepwell.trust.access.policy import Actor, Permission
-from keepwell.warn.label import Engine, LabelDefinition
+from keepwell.warn.label import LabelDefinition
 
 MOST: Final = 50_000
 """Cases or contacts that one report looks at, the newest."""

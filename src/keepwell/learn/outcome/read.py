@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from keepwell.core.days import local_day
 from keepwell.core.errors import UsageError
-from keepwell.warn.label import Engine, LabelDefinition, label_clients
+from keepwell.observe.engines.base import Engine
+from keepwell.warn.label import LabelDefinition, label_clients
 
 Array = npt.NDArray[np.float64]
 

@@ -22,11 +22,12 @@ from keepwell.learn.outcome.policy import (
     seal_of,
     told_by,
 )
+from keepwell.observe.engines.base import Engine
 from keepwell.trust.access.policy import SYSTEM
 from keepwell.trust.evidence.policy import EvidenceKind
 from keepwell.trust.evidence.repo import make_salts
 from keepwell.trust.evidence.service import record
-from keepwell.warn.label import Engine, LabelDefinition, all_known, label_clients
+from keepwell.warn.label import LabelDefinition, all_known, label_clients
 
 CHUNK: Final = 1_000
 """Outcomes of one transaction, one batch and one entry of the evidence."""

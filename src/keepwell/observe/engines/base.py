@@ -13,12 +13,23 @@ import numpy.typing as npt
 from keepwell.observe import coverage
 from keepwell.observe.engines import peers
 from keepwell.observe.engines.frame import IndicatorFrame, Positions
-from keepwell.observe.indicators.registry import Indicator
+from keepwell.observe.indicators.registry import INDICATORS, Indicator
 from keepwell.observe.manifest import Manifest
 
 T = TypeVar("T")
 P = TypeVar("P")
 Instant = str | date | datetime
+
+
+def chosen(indicators: Iterable[str | Indicator] | None) -> list[Indicator]:
+    """The indicators that ids or indicators name; default: the catalogue.
+
+    Raises:
+        UsageError: an unknown id.
+    """
+    if indicators is None:
+        return list(INDICATORS.values())
+    return [INDICATORS.get_known(i) if isinstance(i, str) else i for i in indicators]
 
 
 class Engine(Protocol):

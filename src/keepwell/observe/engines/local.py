@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -28,11 +28,12 @@ from keepwell.core.errors import UsageError
 from keepwell.observe import coverage
 from keepwell.observe.accessor import Windows
 from keepwell.observe.engines import peers
+from keepwell.observe.engines.base import Instant, chosen
 from keepwell.observe.engines.frame import IndicatorFrame, Positions
 from keepwell.observe.engines.moment import Moment, Reader
 from keepwell.observe.engines.plan import CHUNK, PositionWork, Work, covered, prepare, prices
 from keepwell.observe.indicators.needs import Need
-from keepwell.observe.indicators.registry import INDICATORS, Indicator
+from keepwell.observe.indicators.registry import Indicator
 from keepwell.observe.manifest import Manifest
 from keepwell.observe.positions import Held
 from keepwell.observe.tile_build import POSITION, register, zone_sql
@@ -42,7 +43,6 @@ T = TypeVar("T")
 P = TypeVar("P")
 Ints = npt.NDArray[np.int64]
 _ALONE = 1024  # fewer clients are not worth a second thread
-Instant = str | date | datetime
 
 
 class EngineSource(Protocol):
@@ -155,7 +155,7 @@ class LocalEngine:
         Raises:
             UsageError: an unknown client or indicator.
         """
-        items = self._items(indicators)
+        items = chosen(indicators)
         compared = peers.bases(items)
         needs = {need for item in (*items, *compared) for need in item.reads}
         with self._lock:
@@ -346,11 +346,6 @@ class LocalEngine:
 
     def _instant(self, as_of: Instant) -> datetime:
         return parse_as_of(as_of, self.zone)
-
-    def _items(self, indicators: Iterable[str | Indicator] | None) -> list[Indicator]:
-        if indicators is None:
-            return list(INDICATORS.values())
-        return [INDICATORS.get_known(i) if isinstance(i, str) else i for i in indicators]
 
     def _at(self, as_of: datetime, known_by: datetime | None = None) -> Moment:
         """The moment, the same object when it was asked last time."""

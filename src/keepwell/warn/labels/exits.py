@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from keepwell.core.days import local_day, midnight
+from keepwell.observe.engines.base import Engine
 from keepwell.observe.tiles import BLANK
 from keepwell.warn.label import (
     LABELS,
     Array,
-    Engine,
     LabelDefinition,
     Labels,
     Why,

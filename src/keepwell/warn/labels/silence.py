@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keepwell.observe.engines.base import Engine
 from keepwell.warn.label import (
     LABELS,
     Array,
-    Engine,
     LabelDefinition,
     Labels,
     Why,

@@ -25,8 +25,9 @@ from keepwell.core.errors import DataError, UsageError
 from keepwell.core.places import Places
 from keepwell.observe import coverage
 from keepwell.observe.engines import peers
+from keepwell.observe.engines.base import Instant, chosen
 from keepwell.observe.engines.frame import IndicatorFrame, Positions
-from keepwell.observe.engines.local import Instant, LocalEngine
+from keepwell.observe.engines.local import LocalEngine
 from keepwell.observe.engines.spark.bucket import (
     Asked,
     Existing,
@@ -143,7 +144,7 @@ class SparkEngine:
             UsageError: an unknown client or indicator, or an instant within a day.
         """
         instant = self._instant(as_of)
-        items = _items(indicators)
+        items = chosen(indicators)
         given = self._norms_at(instant, peers.bases(items), min_coverage)
         task = partial(
             _compute, as_of=instant, indicators=items, dtype=np.dtype(dtype),
@@ -318,12 +319,6 @@ def _sorted(ids: list[str]) -> tuple[Ints, Ints]:
     place = np.empty(len(ids), np.int64)
     place[order] = np.arange(len(ids))
     return order, place
-
-
-def _items(indicators: Iterable[str | Indicator] | None) -> list[Indicator]:
-    if indicators is None:
-        return list(INDICATORS.values())
-    return [INDICATORS.get_known(i) if isinstance(i, str) else i for i in indicators]
 
 
 def _answer(
