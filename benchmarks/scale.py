@@ -21,6 +21,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -121,13 +122,25 @@ def _child(step: str, args: argparse.Namespace, clients: int, days: int | None =
 
 @contextmanager
 def measured(into: Steps, name: str) -> Iterator[dict[str, float]]:
-    """Wall and CPU seconds of a block, and the process's peak of memory by its end."""
+    """Wall and CPU seconds of a block, the process's peak of memory by its end, and of its own."""
     into[name] = {}
+    own, ended = [_memory("RssAnon")], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            own.append(_memory("RssAnon"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     begin, used = time.perf_counter(), _cpu()
-    yield into[name]
-    into[name] |= {
-        "wall": time.perf_counter() - begin, "cpu": _cpu() - used, "peak": float(_peak()),
-    }  # fmt: skip
+    try:
+        yield into[name]
+    finally:
+        wall, cpu = time.perf_counter() - begin, _cpu() - used
+        ended.set()
+        watcher.join()
+    peak = float(_memory("VmHWM"))
+    into[name] |= {"wall": wall, "cpu": cpu, "peak": peak, "own": float(max(own))}
 
 
 def _cpu() -> float:
@@ -135,9 +148,9 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _peak() -> int:
-    line = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()
-    return int(line[0]) * 1024
+def _memory(line: str) -> int:
+    found = Path("/proc/self/status").read_text().partition(f"{line}:")[2].split()
+    return int(found[0]) * 1024
 
 
 def teach(work: Path, clients: int, days: int) -> Steps:
@@ -318,11 +331,15 @@ def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
             "a process of its own but for the last three, which share one. Load is the machine's "
             "load average of a minute when a step ended: above 2, others worked beside it (shared: "
             "it was not noted, but they did). "
-            "Peak is resident memory, mapped files included. The model is of a broker of "
+            "Peak is resident memory, mapped files included; own is without these, which the "
+            "system takes back when it needs room. The model is of a broker of "
             f"{args.teacher[0]:,} clients and {args.teacher[1]} days."
         ), "",
-        "| clients | rows | tile rows | step | wall | CPU | CPU per client, µs | peak, GB | load |",
-        "|---:|---:|---:|---|---:|---:|---:|---:|---:|",
+        (
+            "| clients | rows | tile rows | step | wall | CPU | CPU per client, µs | peak, GB "
+            "| own, GB | load |"
+        ),
+        "|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     for one in found:
         sized = (
@@ -331,7 +348,8 @@ def page(found: list[dict[str, Any]], args: argparse.Namespace) -> str:
         lines += [
             f"{sized}| {title} | {one[step]['wall']:.1f} | {one[step]['cpu']:.1f} "
             f"| {one[step]['cpu'] / one['clients'] * 1e6:.1f} | {one[step]['peak'] / 1e9:.2f} "
-            f"| {one[step].get('load', math.nan):.1f} |".replace("nan", "shared")
+            f"| {one[step].get('own', math.nan) / 1e9:.2f} ".replace("nan", "")
+            + f"| {one[step].get('load', math.nan):.1f} |".replace("nan", "shared")
             for step, title in _ROWS
             if step in one
         ]
@@ -352,6 +370,9 @@ def goals(found: list[dict[str, Any]]) -> list[str]:
             wall = one["indicators"]["wall"] + one["scores"]["wall"]
             tell(f"{each}tiles ready to indicators and scores written", wall, 60, " s")
             tell(f"{each}peak of it", one["scores"]["peak"] / 1e9, 12, " GB")
+            if "own" in one["scores"]:
+                own = max(one["indicators"]["own"], one["scores"]["own"])
+                tell(f"{each}peak without mapped files", own / 1e9, 12, " GB")
             told = one["reasons"]["clients"]
             reasons = one["reasons"]["wall"] / told * SHOWN * size
             tell(f"{each}reasons of 5 %, at the pace of the {told:,.0f} told", reasons, 30, " s")

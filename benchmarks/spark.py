@@ -232,14 +232,17 @@ def page(found: dict[str, Steps], args: argparse.Namespace, difference: float) -
         cells = [f"{steps[step]:.1f}" if step in steps else "" for steps in found.values()]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     one, two = found["Spark, 1 worker"], found["Spark, 2 workers"]
-    ratio = two["Spark SQL again"] / two["kernel again"]
+    sql, local = two["Spark SQL again"], found["local, 2 threads"]["kernel again"]
     per = two["indicators again"] / args.clients * 1e6
     lines += [
         "", "| | measured |", "|---|---|",
         f"| 1 to 2 workers, tiles | {one['tiles'] / two['tiles']:.2f} times |",
         (f"| 1 to 2 workers, catalogue | {one['indicators again'] / two['indicators again']:.2f} "
         "times |"),
-        f"| Spark SQL over the kernel on Spark, two workers (wanted: above 1) | {ratio:.2f} |",
+        ("| Spark SQL over the kernel on Spark, two workers (wanted: above 1) | "
+        f"{sql / two['kernel again']:.2f} |"),
+        ("| Spark SQL, two workers, over the kernel on the same two cores without Spark (wanted: "
+        f"15) | {sql / local:.1f} |"),
         f"| catalogue, two workers | {per:.0f} µs per client |", "",
     ]  # fmt: skip
     return "\n".join(lines)

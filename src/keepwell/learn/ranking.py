@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -138,19 +139,22 @@ def rank(
     n = len(risk.clients)
     out = {name: np.full(n, np.nan) for name in ("score", "probability", "coverage")}
     at_risk = risk.at_risk
-    explanations: dict[str, Explanation] = {}
     vectors = None
     if at_risk:
         judged = _judge(engine, trained, definition, as_of, at_risk, explained)
         vectors, where = judged.vectors, np.flatnonzero(risk.note == Note.SCORED)
         out["score"][where], out["probability"][where] = judged.score, sigmoid(judged.z)
         out["coverage"][where] = judged.coverage
-        explanations = _explain(engine, trained, vectors)
     clients = risk.clients
+    # Explaining keeps one core busy; what the tiles and the lake tell is read on the other.
+    with ThreadPoolExecutor(1, "keepwell-rank") as beside:
+        assets = beside.submit(assets_at, engine, as_of, clients, known)
+        activity = beside.submit(last_activity, engine, as_of, clients)
+        manager = beside.submit(managers, engine, as_of, clients)
+        explanations = _explain(engine, trained, vectors) if vectors else {}
     return Ranking(
         as_of, clients, risk.note, out["score"], out["probability"], out["coverage"],
-        assets_at(engine, as_of, clients, known), last_activity(engine, as_of, clients),
-        managers(engine, as_of, clients), explanations, vectors,
+        assets.result(), activity.result(), manager.result(), explanations, vectors,
     )  # fmt: skip
 
 

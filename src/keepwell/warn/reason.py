@@ -56,21 +56,26 @@ class Fact:
 
     def words(self, locale: str | None = None, currency: str = "") -> str:
         """Such as 'trades in 90 days 1, normally 6', in a language."""
-        known = INDICATORS.get(self.indicator)
-        name = known.title(locale) if known else self.indicator
-        unit = known.unit if known else ""
-        value = amount(self.value, unit, locale, currency)
+        of = locale or text.current_locale()
         if self.normal is not None:
-            other = amount(self.normal, unit, locale, currency)
-            return tr(
-                "{name}: {value}, normally {other}", locale, name=name, value=value, other=other
-            )
-        if self.typical is not None:
-            other = amount(self.typical, unit, locale, currency)
-            return tr(
-                "{name}: {value}, most clients {other}", locale, name=name, value=value, other=other
-            )
-        return tr("{name}: {value}", locale, name=name, value=value)
+            said, unit = _sentence(self.indicator, "{name}: {value}, normally {other}", of)
+            other = _amount(self.normal, unit, of, currency)
+        elif self.typical is not None:
+            said, unit = _sentence(self.indicator, "{name}: {value}, most clients {other}", of)
+            other = _amount(self.typical, unit, of, currency)
+        else:
+            said, unit = _sentence(self.indicator, "{name}: {value}", of)
+            other = ""
+        return said.format(value=_amount(self.value, unit, of, currency), other=other)
+
+
+@lru_cache
+def _sentence(indicator: str, message: str, locale: str) -> tuple[str, str]:
+    """A message about an indicator in a language, its values left out, and the unit of these."""
+    known = INDICATORS.get(indicator)
+    name = (known.title(locale) if known else indicator).replace("{", "{{").replace("}", "}}")
+    said = tr(message, locale, name=name, value="{value}", other="{other}")
+    return said, known.unit if known else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,12 @@ def amount(value: float, unit: str, locale: str | None = None, currency: str = "
         >>> amount(0.25, "share", "en"), amount(3.0, "days", "en")
         ('25%', '3 days')
     """
+    return _amount(value, unit, locale or text.current_locale(), currency)
+
+
+@lru_cache(maxsize=65_536)
+def _amount(value: float, unit: str, locale: str, currency: str) -> str:
+    """What is usual, counts and days repeat in a long list of reasons."""
     if unit == "money":
         if not currency:
             return text.number(value / 100, locale)
@@ -208,26 +219,33 @@ def explain(
     # What is absent cannot be told as a reason, however much its absence pushes; nor can what is
     # no different from most, except of the market, which is the same for everybody.
     told = np.where(mute, -np.inf, contributions.values)
+    best = np.stack([_strongest(told, member[:, j] > 0) for j in range(len(kinds))], axis=1)
+    best[pushes < LEAST] = -1
+    order = np.argsort(-pushes, axis=1, kind="stable")
+    good = np.take_along_axis(best, order, 1) >= 0
+    given = good & (np.cumsum(good, axis=1) <= most)
+    parts = [np.ascontiguousarray(contributions.values[:, of]).sum(axis=1).tolist()
+             for of in (~market, market)]  # fmt: skip
     out = []
-    for row, ranked in enumerate(np.argsort(-pushes, axis=1, kind="stable")):
-        reasons: list[Reason] = []
-        for j in ranked:
-            if len(reasons) == most or pushes[row, j] < LEAST:
-                break
-            inside = np.where(member[:, j] > 0, told[row], -np.inf)
-            best = int(np.argmax(inside))
-            if not inside[best] > 0:
-                continue
-            fact = _fact(inputs[best], X[row], at, middle, coverage or {})
+    for row, client in enumerate(clients):
+        reasons = []
+        for j in order[row][given[row]].tolist():
+            fact = _fact(inputs[best[row, j]], X[row], at, middle, coverage or {})
             reasons.append(Reason(kinds[j], float(pushes[row, j]), fact))
-        parts = contributions.values[row]
         out.append(
             Explanation(
-                str(clients[row]), tuple(reasons), float(parts[~market].sum()),
-                float(parts[market].sum()), contributions.base,
+                str(client), tuple(reasons), parts[0][row], parts[1][row], contributions.base
             )
-        )  # fmt: skip
+        )
     return out
+
+
+def _strongest(told: Array, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The input that pushes up most among some, for each row; -1 where none does; int64 [n]."""
+    inputs = np.flatnonzero(among)
+    some = told[:, inputs]
+    first = np.argmax(some, axis=1)
+    return np.where(some[np.arange(len(some)), first] > 0, inputs[first], -1)
 
 
 def _alike(values: Array, usual: Array) -> npt.NDArray[np.bool_]:
