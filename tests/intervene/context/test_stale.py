@@ -17,7 +17,7 @@ REASON = {
     "code": "trading.less", "cause": "behaviour", "points": 0.8, "change": None,
     "facts": {"indicator": "trade_count_90d", "value": 1.0, "normal": 6.0, "typical": 5.0},
 }  # fmt: skip
-SAID = "amount jumped to 100 times the usual since 3 Mar 2026: has its unit changed?"
+SAID = "amount jumped to 100 times the usual on 3 Mar 2026: has its unit changed?"
 
 
 def finding(table: str, kind: MonitorKind = MonitorKind.UNITS) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -129,6 +130,9 @@ def test_every_injected_fault_is_found_and_nothing_else(ws):
         assert one.since == one.until == NEXT
         assert finding_from(finding_to(one)) == one
         assert words.told(one, "en") != words.told(one, "zh")
+        longer = words.told(replace(one, until=NEXT + timedelta(days=1)), "en")
+        assert (" on " in words.told(one, "en"), " since " in longer) == (True, True)
+        assert " on " not in longer
     _well_again(ws)
 
 

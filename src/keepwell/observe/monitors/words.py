@@ -68,18 +68,18 @@ _WORDS: Final[dict[MonitorKind, str]] = {
         "nothing newer than {until}: {value} trading days missing, usual {usual}"
     ),
     MonitorKind.VOLUME: "{value} rows on {until}, usually {usual}",
-    MonitorKind.NULLS: ("{column} is empty in {value} of the rows since {since}, usually {usual}"),
+    MonitorKind.NULLS: ("{column} is empty in {value} of the rows {span}, usually {usual}"),
     MonitorKind.RANGES: (
-        "{value} of the values of {column} since {since} are out of range, usually {usual}"
+        "{value} of the values of {column} {span} are out of range, usually {usual}"
     ),
     MonitorKind.DRIFT: (
-        "{column} is spread otherwise since {since}: stability index {value}, usually {usual}"
+        "{column} is spread otherwise {span}: stability index {value}, usually {usual}"
     ),
     MonitorKind.GAPS: (
-        "{column} names nobody known in {value} of the rows since {since}, usually {usual}"
+        "{column} names nobody known in {value} of the rows {span}, usually {usual}"
     ),
     MonitorKind.UNITS: (
-        "{column} jumped to {factor} times the usual since {since}: has its unit changed?"
+        "{column} jumped to {factor} times the usual {span}: has its unit changed?"
     ),
 }
 
@@ -95,13 +95,20 @@ def told(found: Finding, locale: str | None = None) -> str:
     """
     fields: dict[str, Any] = {
         "column": found.column,
-        "since": day(found.since, locale),
+        "span": _span(found, locale),
         "until": day(found.until, locale),
         "value": _amount(found.kind, found.value, locale),
         "usual": _amount(found.kind, found.usual, locale),
         "factor": _times(found.factor, locale),
     }  # fmt: skip
     return tr(_WORDS[found.kind], locale, **fields)
+
+
+def _span(found: Finding, locale: str | None) -> str:
+    """'on 3 Mar 2026' of one day, else 'since' the first of several."""
+    if found.since == found.until:
+        return tr("on {day}", locale, day=day(found.since, locale))
+    return tr("since {day}", locale, day=day(found.since, locale))
 
 
 def _amount(kind: MonitorKind, value: float, locale: str | None) -> str:
