@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -106,8 +107,10 @@ def means(engine: Engine, as_of: datetime) -> Means:
         as_of: the instant.
     """
     tables = engine.manifest.tables if engine.manifest else {}
-    balance = _balance(engine, as_of) if "balance" in tables else None
-    return Means(engine.positions(as_of), balance)
+    with ThreadPoolExecutor(1, "keepwell-means") as beside:
+        balance = beside.submit(_balance, engine, as_of) if "balance" in tables else None
+        positions = engine.positions(as_of)
+    return Means(positions, balance.result() if balance else None)
 
 
 def risk_set(engine: Engine, as_of: datetime, known: Means | None = None) -> RiskSet:

@@ -9,9 +9,12 @@ stored rows are passed over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -97,6 +100,12 @@ class Visible:
         return left, np.searchsorted(self.extra.code, asked, "right").astype(np.int64)
 
 
+_KEPT: Final = {
+    "client": "profiles", "account": "account", "service": "service", "relation": "relation",
+}  # fmt: skip
+"""Tables of clients that are kept whole, and what holds them."""
+
+
 class Reader:
     """The store, and the lake behind it for what the store does not keep.
 
@@ -149,12 +158,26 @@ class Reader:
     @cached_property
     def profiles(self) -> Profiles:
         """All rows of the client table."""
-        return Profiles.load(self.connection, "client" in self.store.lake_manifest.tables)
+        with closing(self.connection.cursor()) as connection:
+            return Profiles.load(connection, "client" in self.store.lake_manifest.tables)
 
     @cached_property
     def states(self) -> States:
         """Accounts, service and ties."""
         return States(self)
+
+    def read(self, tables: Iterable[str]) -> None:
+        """Read tables of clients that are kept whole, two at a time: one leaves a core idle.
+
+        Args:
+            tables: 'client', 'account', 'service', 'relation'; others are passed over.
+        """
+        known = set(tables) & set(_KEPT) & set(self.store.lake_manifest.tables)
+        holders = [(self if t == "client" else self.states, _KEPT[t]) for t in sorted(known)]
+        unread = [(holder, name) for holder, name in holders if name not in vars(holder)]
+        if unread:
+            with ThreadPoolExecutor(2, "keepwell-read") as pool:
+                list(pool.map(lambda one: getattr(*one), unread))
 
     @cached_property
     def instruments(self) -> Instruments:

@@ -277,6 +277,7 @@ def prepare(
     asked: dict[str, list[Need]] = {}
     for need in sorted(set(needs)):
         asked.setdefault(need.table, []).append(need)
+    moment.reader.read({*asked, "client"} if POSITION in asked else asked)
     for table in EVENT_TABLES:
         _plan_events(work, table, asked.get(table, []), minimum)
     _plan_market(work, asked.get("market", []), index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -109,7 +110,8 @@ class States:
         return rows
 
     def _load(self, sql: str, texts: tuple[str, ...] = ()) -> StateRows:
-        found = self._reader.connection.sql(sql).to_arrow_table()
+        with closing(self._reader.connection.cursor()) as connection:
+            found = connection.sql(sql).to_arrow_table()
         columns: dict[str, npt.NDArray[np.generic]] = {}
         for name in found.column_names:
             column = found[name].combine_chunks()
