@@ -342,7 +342,9 @@ def _profiles(draw: _Draw) -> None:
                 "birth_year": draw.whole(1940, 2004),
                 "investor_class": draw.pick(("ordinary", "lowest", "professional")),
             }
-            draw.add("client", {**row, "valid_from": at, "known_at": draw.known(at)})
+            change = {**row, "valid_from": at, "known_at": draw.known(at)}
+            if at != starts:  # two first revisions of one key would contradict each other
+                draw.add("client", change)
 
 
 def _corrected(draw: _Draw, table: str, row: Row, change: Row, p: float = 0.12) -> None:
