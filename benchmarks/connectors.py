@@ -171,9 +171,9 @@ def page(rows: int, rounds: int, lines: Sequence[str]) -> str:
 
 {rows:,} trades of {len(COLUMNS)} columns in each kind, read, checked cell by cell and staged as an
 ingest does; the best of {rounds} rounds in turns. Measured {today} on {os.cpu_count()} cores
-({platform.machine()}, Python {platform.python_version()}), shared with other
-work: processor time says more than wall time. A server\u2019s own processor time is not in it.
-MySQL is not measured here.
+({platform.machine()}, Python {platform.python_version()}), load average at the
+end {os.getloadavg()[0]:.1f}: where others work beside it, processor time says more than wall time.
+A server\u2019s own processor time is not in it. MySQL is not measured here.
 
 ```sh
 python benchmarks/connectors.py --rows {rows} --rounds {rounds} \\
