@@ -98,7 +98,17 @@ def run(part: Part) -> tuple[str, bool]:
     """Run one part; its row for the page, and whether all passed."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *part.tests],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "logical",
+            *part.tests,
+        ],
         cwd=ROOT,
         env=os.environ | part.environment,
         capture_output=True,
