@@ -33,9 +33,10 @@ class Sql:
 
 
 def tiles_query(table: str, zone: ZoneSql) -> str:
-    """Tiles for the SQL peers: the product's own, without the second clock."""
+    """Tiles for the SQL peers: the product's own, without the second clock: one row a day."""
     names = ", ".join(f"m_{m.name} AS {m.name}" for m in TILES[table].measures)
-    inner = tile_sql(TILES[table], zone, f'"{table}"')
+    rows = f'SELECT * REPLACE (to_timestamp(0) AS known_at) FROM "{table}" WHERE gone_at IS NULL'
+    inner = tile_sql(TILES[table], zone, f"({rows})")
     return f"SELECT code, day, {names} FROM ({inner}) ORDER BY code, day"
 
 
